@@ -70,6 +70,7 @@ class Equation:
     over: Over
     arguments: tuple[str, ...]
     documentation: str
+    source: str | None = None
 
     def __call__(self, *arguments: Any) -> Any:
         """Evaluate the formula."""
@@ -78,9 +79,13 @@ class Equation:
     @cached_property
     def formula(self) -> ast.expr:
         """The returned expression. Raises InvalidInput if the body is more than one arithmetic return."""
-        tree = ast.parse(textwrap.dedent(inspect.getsource(self.function))).body[0]
-        assert isinstance(tree, ast.FunctionDef)
-        body = [node for node in tree.body if not (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant))]
+        body: list[ast.stmt]
+        if self.source is not None:
+            body = [ast.Return(ast.parse(self.source, mode="eval").body)]
+        else:
+            tree = ast.parse(textwrap.dedent(inspect.getsource(self.function))).body[0]
+            assert isinstance(tree, ast.FunctionDef)
+            body = [node for node in tree.body if not (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant))]
         if len(body) != 1 or not isinstance(body[0], ast.Return) or body[0].value is None:
             raise InvalidInput(Problem(f"equation {self.name}: the body must be one return.", "Split it into several equations."))
         for node in ast.walk(body[0].value):
@@ -99,6 +104,14 @@ def equation(unit: str, over: Over = None) -> Callable[[Callable[..., Any]], Equ
                         inspect.cleandoc(function.__doc__ or ""))
 
     return wrap
+
+
+def formula(name: str, expression: str, unit: str, documentation: str, over: Over = None) -> Equation:
+    """Make an equation from an expression as text: for families of equations that differ only in a name."""
+    tree = ast.parse(expression, mode="eval")
+    arguments = tuple(dict.fromkeys(n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and n.id not in FUNCTIONS))
+    function = eval(f"lambda {', '.join(arguments)}: {expression}", dict(FUNCTIONS))  # our own text, never a user's
+    return Equation(name, function, unit, over, arguments, documentation, expression)
 
 
 @dataclass(frozen=True)

@@ -125,8 +125,9 @@ def factor(source: str, target: str) -> float:
     """
     check(source)
     check(target)
-    if source == target:
-        return 1.0
+    (size, base), (target_size, target_base) = _split(source), _split(target)
+    if base == target_base:  # most often; spares the import of pint
+        return size / target_size
     import pint
 
     parse = registry().parse_expression
@@ -135,6 +136,15 @@ def factor(source: str, target: str) -> float:
     except pint.DimensionalityError:
         raise InvalidInput(Problem(f"unit: {source!r} cannot be read as {target!r}: they measure different things.",
                                    f"Give the value in a unit like {target!r}.")) from None
+
+
+def _split(symbol: str) -> tuple[float, str]:
+    """Return the leading number of a definition and the rest."""
+    head, _, rest = VOCABULARY[symbol][0].partition(" ")
+    try:
+        return float(head), rest
+    except ValueError:
+        return 1.0, VOCABULARY[symbol][0]
 
 
 def convert(value: float, source: str, target: str) -> float:
