@@ -78,6 +78,12 @@ def gdp(output):
     return total(output)
 
 
+@equation("1")
+def log_gdp_index(gdp, gdp_base):
+    """Logarithm of GDP relative to the base year: taken once, for all that scales with a power of GDP."""
+    return log(gdp / gdp_base)
+
+
 @equation("1", over="sector")
 def return_index(output, capital, value_added_base, capital_base):
     """Output per unit of capital relative to the base year: falls as capital deepens (diminishing returns)."""
@@ -238,12 +244,12 @@ def knowledge_base(rd_real_share, rd_expenditure_base, knowledge_obsolescence_ra
 
 @equation("CNY100M/year")
 def rd_demand(rd_expenditure_base, certified_rd_share, high_tech_enterprises, high_tech_enterprises_base, firm_rd_elasticity,
-              gdp, gdp_base, rd_effect, policy_rd_support):
+              log_gdp_index, gdp, gdp_base, rd_effect, policy_rd_support):
     """R&D that firms and institutions want: certified firms' part grows with their number and output, the rest with GDP."""
     return rd_expenditure_base * (
         certified_rd_share * (1 + rd_effect * policy_rd_support)
         * exp(firm_rd_elasticity * log(high_tech_enterprises / high_tech_enterprises_base)
-              + (1 - firm_rd_elasticity) * log(gdp / gdp_base))
+              + (1 - firm_rd_elasticity) * log_gdp_index)
         + (1 - certified_rd_share) * (gdp / gdp_base))
 
 
@@ -286,9 +292,9 @@ def registrations_base(deregistration_rate, entity_growth_base, market_entities_
 
 
 @equation("firm10k/year")
-def registrations(registrations_base, gdp, gdp_base, entry_elasticity, business_effect, policy_business_environment):
+def registrations(registrations_base, log_gdp_index, entry_elasticity, business_effect, policy_business_environment):
     """New market entities: follow output."""
-    return registrations_base * power(gdp / gdp_base, entry_elasticity) * (1 + business_effect * policy_business_environment)
+    return registrations_base * exp(entry_elasticity * log_gdp_index) * (1 + business_effect * policy_business_environment)
 
 
 @equation("firm10k/year")
@@ -538,16 +544,10 @@ def nominal_gdp(gdp, price_level):
     return gdp * price_level
 
 
-@equation("CNY100M_nominal/year")
-def nominal_gross_industrial_output(gross_industrial_output, price_level):
-    """Gross industrial output at current prices, by the GDP deflator (producer prices may part from it)."""
-    return gross_industrial_output * price_level
-
-
 @equation("CNY100M/year")
-def general_budget_revenue(budget_share_base, gdp_base, gdp, budget_elasticity):
+def general_budget_revenue(budget_share_base, gdp_base, log_gdp_index, budget_elasticity):
     """General public budget revenue, constant prices."""
-    return budget_share_base * gdp_base * power(gdp / gdp_base, budget_elasticity)
+    return budget_share_base * gdp_base * exp(budget_elasticity * log_gdp_index)
 
 
 @equation("1")

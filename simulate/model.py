@@ -242,10 +242,9 @@ class Model:
                 found.append(e)
         return tuple(found)
 
-    @cached_property
-    def dynamics(self) -> tuple[Equation, ...]:
-        """Equations that the stocks' flows need, in order: evaluated at every stage of every step."""
-        constant = {e.name for e in self.constants}
+    def needed(self, given: Iterable[str] = ()) -> tuple[Equation, ...]:
+        """Return the equations that the stocks' flows need at every stage, in order, where `given` have fixed values."""
+        constant = {e.name for e in self.constants} | set(given)
         known = {e.name: e for e in self.equations}
         needed: set[str] = set()
         waiting = [name for s in self.stocks for name in (*s.inflows, *s.outflows)]
@@ -255,12 +254,6 @@ class Model:
                 needed.add(name)
                 waiting.extend(known[name].arguments)
         return tuple(e for e in self.order if e.name in needed)
-
-    @cached_property
-    def reported(self) -> tuple[Equation, ...]:
-        """Equations evaluated only when values are saved."""
-        other = {e.name for e in (*self.constants, *self.dynamics)}
-        return tuple(e for e in self.order if e.name not in other)
 
     def describe(self) -> list[dict[str, str]]:
         """Return every variable as a row: name, kind, equation, unit, over, documentation, source."""
@@ -324,17 +317,23 @@ class Model:
 
     def simulate(self, parameters: Mapping[str, Array], inputs: Mapping[str, TimeFunction], *, start: float, years: int,
                  steps_per_year: int, step: integrators.Step, runs: int, elements: Mapping[str, int],
-                 paths: Mapping[str, TimeFunction] | None = None, keep: Iterable[str] | None = None) -> dict[str, Array]:
+                 paths: Mapping[str, TimeFunction] | None = None, fixed: Mapping[str, Array] | None = None,
+                 keep: Iterable[str] | None = None) -> dict[str, Array]:
         """Integrate `runs` runs over `years` from `start`; return the kept variables at each whole year.
 
         parameters: name -> array whose last axis is 1 or runs. inputs and paths: name -> function of time; a path takes
-        the place of an equation wherever it is not None. elements: number of sectors and clusters.
+        the place of an equation wherever it is not None; `fixed` gives equations one value throughout (levers not in use), so
+        that what only they need is not computed. elements: number of sectors and clusters.
         Result: name -> (years + 1, runs) or (years + 1, elements, runs).
         """
         paths = paths or {}
         base: dict[str, Array] = dict(parameters)
         for e in self.constants:
             base[e.name] = np.atleast_1d(e.function(*(base[a] for a in e.arguments)))
+        base.update(fixed or {})
+        dynamics = self.needed(fixed or ())
+        done = {e.name for e in (*self.constants, *dynamics)} | set(fixed or ())
+        reported = tuple(e for e in self.order if e.name not in done)
         rows: dict[str, slice | int] = {}
         count = 0
         for s in self.stocks:
@@ -360,7 +359,7 @@ class Model:
                 values[name] = value
             for name, row in rows.items():
                 values[name] = y[row]
-            evaluate(self.dynamics, values, t, within)
+            evaluate(dynamics, values, t, within)
             return values
 
         def rates(t: float, y: Array, within: float) -> Array:
@@ -378,13 +377,14 @@ class Model:
                     target -= values[name]
             return dy
 
-        names = list(keep) if keep is not None else [s.name for s in self.stocks] + [e.name for e in (*self.dynamics, *self.reported)]
+        constant = {e.name for e in self.constants}
+        names = list(keep) if keep is not None else [s.name for s in self.stocks] + [e.name for e in self.order if e.name not in constant]
         saved = {n: np.empty((years + 1, *((elements[self.over[n]],) if self.over[n] else ()), runs)) for n in names}  # type: ignore[index]
         for year in range(years + 1):
             t = start + year
             within = t + 0.5 / steps_per_year
             values = variables(t, state, within)
-            evaluate(self.reported, values, t, within)
+            evaluate(reported, values, t, within)
             for name in names:
                 saved[name][year] = values[name]
             if year < years:

@@ -77,8 +77,8 @@ LOOPS: tuple[Loop, ...] = (
     Loop("certified firms, R&D, output, entry", "R", (
         "candidates", "recognitions", "certified_1", "high_tech_enterprises", "rd_demand", "rd_intensity", "rd_expenditure",
         "rd_effective", "rd_in_progress", "rd_matured", "knowledge", "total_factor_productivity", "capacity", "output", "gdp",
-        "registrations", "technology_startups")),
-    Loop("budget limit", "R", ("capital", "capacity", "output", "gdp", "general_budget_revenue", "funding",
+        "log_gdp_index", "registrations", "technology_startups")),
+    Loop("budget limit", "R", ("capital", "capacity", "output", "gdp", "log_gdp_index", "general_budget_revenue", "funding",
                                "policy_investment_promotion", "own_investment", "capital_formation", "pipeline", "completion")),
     Loop("cluster saturation", "B", ("cluster_position", "cluster_saturation")),
 )
@@ -111,10 +111,6 @@ OUTPUTS: tuple[Output, ...] = (
     Output("listed_enterprises", "listed_companies", "家"),
     Output("general_budget_revenue", "general_budget_revenue", "亿元"),
 )
-
-NOMINAL = {"gdp": "nominal_gdp", "gross_industrial_output": "nominal_gross_industrial_output"}
-"""The current-price reading of a variable at constant prices."""
-
 
 @lru_cache(maxsize=1)
 def regional_model() -> Model:

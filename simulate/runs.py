@@ -15,7 +15,8 @@ from simulate import setups
 from simulate.errors import InvalidInput, Problem, nearest
 from simulate.integrators import METHODS
 from simulate.model import Array
-from simulate.region import NOMINAL, OUTPUTS, Output
+from simulate.parameters import LEVERS
+from simulate.region import OUTPUTS, Output
 from simulate.registry import Registry, load_registry
 from simulate.scenarios import Scenario, load_scenario
 from simulate.setups import Design, Setup
@@ -24,11 +25,11 @@ if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
 
-BLOCK = 2048
+BLOCK = 4096
 """Runs worked through at once: state and temporaries stay in the processor's cache (measured in `benchmarks/`)."""
 
 KEPT = tuple(o.variable for o in OUTPUTS) + (
-    "nominal_gdp", "nominal_gross_industrial_output", "price_level", "value_added_ratio", "industrial_share", "rd_expenditure",
+    "nominal_gdp", "price_level", "value_added_ratio", "industrial_share", "rd_expenditure",
     "labour_supply", "utilisation", "total_factor_productivity", "real_wage", "energy_intensity", "policy_cost", "funding",
     "output", "capital", "cluster_revenue")
 """Variables kept in a result unless others are asked for."""
@@ -218,10 +219,12 @@ def project(setup: Setup, drawn: Mapping[str, Array], runs: int, keep: Iterable[
         return setup.model.simulate(
             parameters, setup.inputs(drawn), start=float(setup.base_year), years=scenario.horizon - setup.base_year,
             steps_per_year=scenario.steps_per_year, step=METHODS[scenario.method], runs=runs, elements=setup.elements,
-            paths=setup.paths(parameters), keep=keep)
+            paths=setup.paths(parameters), keep=keep,
+            fixed={f"policy_{name}": np.zeros(1) for name in LEVERS if name not in scenario.levers})
 
 
-def nominal_of(trajectories: Trajectories, id: str) -> Array | None:
-    """Values of an indicator at current prices, (years, runs), or None where it has no such reading or was not kept."""
-    name = NOMINAL.get(id)
-    return trajectories.values.get(name) if name else None
+def at_current_prices(trajectories: Trajectories, id: str) -> Array | None:
+    """Values of a money indicator at current prices, (years, runs), by the GDP deflator; None for other indicators."""
+    if trajectories.outputs[id].unit != "亿元" or "price_level" not in trajectories.values:
+        return None
+    return trajectories.indicator(id) * trajectories.values["price_level"]
