@@ -74,7 +74,7 @@ def reached(s: Statement, x: Array, value: float, higher_is_better: bool | None)
 
 def _quantiles(x: Array) -> tuple[float, float, float]:
     if not x.size:
-        return (float("nan"),) * 3  # type: ignore[return-value]
+        return float("nan"), float("nan"), float("nan")
     low, middle, high = np.quantile(x, (0.05, 0.5, 0.95))
     return float(low), float(middle), float(high)
 
@@ -110,7 +110,7 @@ def judge(trajectories: Trajectories, statement: Statement) -> Attainment | None
     def taken(y: Array) -> Array:
         """The year's value, or the sum or mean over the period."""
         if s.aggregate is None:
-            return y[year]
+            return np.asarray(y[year])
         span = y[trajectories.index(begin): year + 1]
         return np.asarray(span.sum(axis=0) if s.aggregate == "sum" else span.mean(axis=0))
 

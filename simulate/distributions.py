@@ -42,7 +42,8 @@ class Distribution:
         kind, values = names[0], getattr(self, names[0])
         count = {"uniform": 2, "triangular": 3, "normal": 2, "lognormal": 2, "beta": 4}.get(kind, len(values))
         if len(values) != count:
-            raise ValueError(f"{kind}: {len(values)} numbers given, {count} needed.\n{type(self).__doc__.splitlines()[2].strip()}")
+            raise ValueError(f"{kind}: {len(values)} numbers given, {count} needed.\nWrite uniform: [low, high], triangular: [low, mode, high], normal: [mean, sd], lognormal: [median, sigma] or "
+                             "beta: [a, b, low, high].")
         if kind == "uniform" and not values[0] < values[1]:
             raise ValueError(f"uniform: low {values[0]:g} is not below high {values[1]:g}.\nWrite [low, high].")
         if kind == "triangular" and not (values[0] <= values[1] <= values[2] and values[0] < values[2]):
@@ -78,7 +79,7 @@ class Distribution:
                 falling = high - np.sqrt((1 - u) * width * (high - mode))
                 return np.where(u * width <= left, rising, falling)
             case "choice":
-                return np.asarray(a)[np.minimum((u * len(a)).astype(int), len(a) - 1)]
+                return np.asarray(np.asarray(a)[np.minimum((u * len(a)).astype(int), len(a) - 1)])
         from scipy import special  # only where needed: the import costs more than most runs
 
         match self.kind:

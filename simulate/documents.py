@@ -11,7 +11,7 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -161,7 +161,7 @@ def read(file: Path) -> Document:
     return Document(file, data, hashlib.sha256(content).hexdigest(), builder.keys, builder.values)
 
 
-@lru_cache(maxsize=None)
+@cache
 def _adapter(kind: Any) -> Any:
     from pydantic import TypeAdapter
 

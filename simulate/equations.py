@@ -9,10 +9,7 @@ No region, year or sector is named here: sectors, clusters and base-year values 
 
 from __future__ import annotations
 
-from typing import Any
-
 from simulate.model import equation, exp, log, maximum, minimum, of_sector, power, total
-
 
 # ---------------------------------------------------------------- production and capital
 

@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 BLOCK = 4096
 """Runs worked through at once: state and temporaries stay in the processor's cache (measured in `benchmarks/`)."""
 
-KEPT = tuple(o.variable for o in OUTPUTS) + (
+KEPT = (
+    *(o.variable for o in OUTPUTS),
     "nominal_gdp", "price_level", "value_added_ratio", "industrial_share", "rd_expenditure",
     "labour_supply", "utilisation", "total_factor_productivity", "real_wage", "energy_intensity", "policy_cost", "funding",
     "output", "capital", "cluster_revenue")

@@ -216,7 +216,7 @@ class _Resolver:
             assert stated.value is not None
             value: Value = units.convert(float(stated.value), stated.unit, unit)
             self.origins.append(Origin(key, value, unit, "stated", f"{stated.document}: {stated.at}"))
-            self.values[key] = float(value) * scale
+            self.values[key] = units.convert(float(stated.value), stated.unit, unit) * scale
         elif assumed is not None:
             factor = units.factor(assumed.unit or unit, unit)
             self.origins.append(Origin(key, _scaled(_value(assumed), factor), unit, assumed.grade, assumed.basis))
@@ -225,10 +225,11 @@ class _Resolver:
             self.values[key] = default
         else:
             self.problems.append(Problem(
-                f"region {where!r}: no document states {indicator!r} for {self.base_year}, and nothing is assumed for it; the model needs it.",
-                f"Add a statement {{indicator: {indicator}, region: {where}, year: {self.base_year}, value: …, unit: {unit}, …}} or, under "
-                f"assumptions:, {{indicator: {indicator}, region: {where}, unit: {unit}, range: {{uniform: [low, high]}}, grade: judgement, "
-                f"basis: …}} to a seed file; or set {key} in the scenario."))
+                f"region {where!r}: no document states {indicator!r} for {self.base_year} and nothing is assumed for it; "
+                "the model needs it.",
+                f"Add a statement {{indicator: {indicator}, region: {where}, year: {self.base_year}, value: …, unit: {unit}, …}} "
+                f"or, under assumptions:, {{indicator: {indicator}, region: {where}, unit: {unit}, range: {{uniform: [low, high]}}, "
+                f"grade: judgement, basis: …}} to a seed file; or set {key} in the scenario."))
 
     def behaviour(self, p: Parameter, element: str | None) -> None:
         key = f"{p.name}[{element}]" if element else p.name
