@@ -16,7 +16,6 @@ import numpy as np
 
 from simulate import units
 from simulate.model import Array
-from simulate.region import HEADLINE
 from simulate.runs import Trajectories, at_current_prices
 from simulate.targets import Statement
 
@@ -138,7 +137,7 @@ def _share(ok: Any) -> float:
 def judge_all(trajectories: Trajectories) -> list[Attainment]:
     """Hold every target of the region that the model projects against the ensemble; headline indicators first."""
     found = [a for s in trajectories.registry.targets(trajectories.setup.scenario.region) if (a := judge(trajectories, s))]
-    rank = {id: k for k, id in enumerate(HEADLINE)}
+    rank = {id: k for k, id in enumerate(trajectories.headline)}
     order = list(trajectories.outputs)
     return sorted(found, key=lambda a: (rank.get(a.indicator, inf), order.index(a.indicator), a.year, a.growth))
 
@@ -152,10 +151,8 @@ def summary(trajectories: Trajectories) -> dict[str, Any]:
     setup = trajectories.setup
     judged = judge_all(trajectories)
     indicators: dict[str, Any] = {}
-    for id in HEADLINE:
-        output = trajectories.outputs.get(id)
-        if output is None:
-            continue
+    for id in trajectories.headline:
+        output = trajectories.outputs[id]
         x = trajectories.indicator(id)[:, trajectories.finite]
         cells: dict[str, Any] = {}
         for year in setup.scenario.report_years:

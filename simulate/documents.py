@@ -257,3 +257,8 @@ def data_folder(name: str) -> Path:
     package = Path(__file__).parent
     inside = package / "_data" / name
     return inside if inside.is_dir() else package.parent / name
+
+
+def data_file(name: str) -> Path:
+    """Return a data file that lies in the package itself."""
+    return Path(__file__).with_name(name)

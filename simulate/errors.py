@@ -6,6 +6,10 @@ import difflib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+LONGEST = 1000
+"""Characters of a message that are shown: what a file holds may be a megabyte in one word."""
 
 
 @dataclass(frozen=True)
@@ -21,7 +25,7 @@ class Place:
         if file.is_absolute():
             try:
                 file = file.relative_to(Path.cwd())
-            except ValueError:  # outside the working folder: the absolute path is the clear one
+            except (ValueError, OSError):  # outside the working folder (or that is gone): the absolute path is the clear one
                 pass
         return ":".join(str(part) for part in (file, self.line, self.column) if part is not None)
 
@@ -35,8 +39,9 @@ class Problem:
     where: Place | None = None
 
     def __str__(self) -> str:
-        head = f"{self.where}  {self.what}" if self.where else self.what
-        return f"{head}\n    {self.remedy}" if self.remedy else head
+        what = _printable(self.what)
+        head = f"{self.where}  {what}" if self.where else what
+        return f"{head}\n    {_printable(self.remedy)}" if self.remedy else head
 
 
 class InvalidInput(Exception):
@@ -47,6 +52,10 @@ class InvalidInput(Exception):
         self.problems: tuple[Problem, ...] = (problems,) if isinstance(problems, Problem) else tuple(problems)
         super().__init__("\n".join(str(problem) for problem in self.problems))
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Rebuild from the problems: a worker process sends its error back pickled."""
+        return InvalidInput, (self.problems,)
+
 
 class MissingExtra(InvalidInput):
     """An optional dependency is not installed."""
@@ -54,6 +63,11 @@ class MissingExtra(InvalidInput):
     def __init__(self, module: str, extra: str) -> None:
         """Name the `module` that is missing and the `extra` that brings it."""
         super().__init__(Problem(f"{module} is not installed.", f"pip install 'simulate[{extra}]'"))
+        self.module, self.extra = module, extra
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Rebuild from the names."""
+        return MissingExtra, (self.module, self.extra)
 
 
 def nearest(word: str, known: Iterable[str], list_all: str = "") -> str:
@@ -65,5 +79,24 @@ def nearest(word: str, known: Iterable[str], list_all: str = "") -> str:
         parts.append("Did you mean " + " or ".join(repr(name) for name in close) + "?")
     if list_all and (len(names) <= 40 or not close):
         shown = ", ".join(names[:60]) + (", …" if len(names) > 60 else "")
-        parts.append(f"{list_all}: {shown}")
+        parts.append(f"{list_all}: {shown or 'none'}.")
     return " ".join(parts)
+
+
+def in_order(problems: Iterable[Problem]) -> list[Problem]:
+    """Return `problems` without repetitions, file by file in the order first met, and down each file."""
+    distinct = list(dict.fromkeys(problems))
+    files = list(dict.fromkeys(problem.where.file for problem in distinct if problem.where))
+
+    def rank(problem: Problem) -> tuple[int, int, int]:
+        at = problem.where
+        return (files.index(at.file), at.line or 0, at.column or 0) if at else (len(files), 0, 0)
+
+    return sorted(distinct, key=rank)
+
+
+def _printable(text: str) -> str:
+    """Cut what is too long to read, and spell out what would steer a terminal."""
+    if len(text) > LONGEST:
+        text = f"{text[:LONGEST]}… ({len(text):,} characters)"
+    return text if text.isprintable() else "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)

@@ -1,26 +1,48 @@
-"""Charts for briefings, in Chinese or English: fans of projections with the plan's targets, and how far each is reached.
+"""Charts for briefings, in Chinese or English: projections as fans with the plan's targets, and how far each is reached.
 
-Every function returns a matplotlib Figure that carries all its settings: nothing is set globally, pyplot is not used.
-Colours are told apart by the colour-blind too (Okabe and Ito), and shape or text repeats what colour says.
+Every function returns a matplotlib Figure that carries all its settings: nothing is set globally and pyplot is not used.
+The colours are told apart by colour-blind readers, and shape or words repeat what colour says.
 """
 
 from __future__ import annotations
 
+import os
+import textwrap
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
+from simulate import units
+from simulate.attainment import Attainment, judge_all
+from simulate.errors import InvalidInput, Place, Problem
+from simulate.model import Array
+from simulate.region import HEADLINE
+from simulate.runs import Trajectories
+from simulate.targets import ABOUT
+
 if TYPE_CHECKING:
-    pass
+    from matplotlib.artist import Artist
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 DPI = 150
 """Dots per inch of figures and files."""
 
 BANDS = ((0.05, 0.95), (0.25, 0.75))
-"""Quantiles between which a fan is shaded: the 90 % band, and within it the 50 % band."""
+"""Quantiles between which a fan is shaded: the 90 % band and, within it, the 50 % band."""
 
 INK, GREY, GRID = "#1F2933", "#5F6B76", "#E3E7EB"
-FAN = ("#C9DDF0", "#8DB8DD")
-MEDIAN, TARGET = "#0B4F8A", "#C04A00"
-LIKELY, OPEN, UNLIKELY = "#0072B2", "#7A7A7A", "#D55E00"
+SHADES, MEDIAN, TARGET = ("#CFE1F2", "#8DB8DD"), "#0B4F8A", "#C04A00"
+LIKELY, OPEN, UNLIKELY = ("#0072B2", "o"), ("#6B7280", "s"), ("#C04A00", "D")
+
+COLUMNS = (0.025, 0.572, 0.685, 0.782, 0.862)
+"""Where the columns of the attainment chart begin, as shares of its width; the ranges stand after the first."""
 
 SENSES = {
     "zh": {"equal": "{}", "at_least": "{}以上", "more_than": "超过{}", "about": "约{}", "at_most": "不超过{}", "less_than": "低于{}"},
@@ -29,43 +51,449 @@ SENSES = {
 }
 """The sense of a target in words, around its number."""
 
-WORDS = {
-    "zh": {
-        "runs": "{:,}次模拟", "one run": "1次模拟", "left out": "（另有{:,}次数值失稳，未计入）", "prices": "{unit}（{year}年价）", "unit": "{unit}",
-        "median": "中位数", "band": "{:.0f}%的模拟在此范围内", "stated base": "{}年基准值（文件所载）",
-        "estimated base": "{}年基准值（推算，取中位数）",
-        "stated mark": "规划目标", "derived mark": "按目标折算的水平", "target": "目标", "vision": "远景目标",
-        "level": "{when}{kind}：{value}", "growth": "{when}增速{kind}：{value}（折合{level}）",
-        "mean growth": "{when}年均增速{kind}：{value}（折合{level}）", "sum": "{when}累计{kind}：{value}（年均{level}）",
-        "mean": "{when}年均{kind}：{value}", "relative": "{when}{kind}：{base}年的{value}（折合{level}）",
-        "year": "{}年", "period": "{}—{}年", "of base": "{base}年的{value}",
-        "sum when": "{}累计", "mean when": "{}年均",
-        "probability": "实现概率 {}", "nominal": "按现价 {}", "average": "按五年年均 {}", "imposed": "由情景给定，不作概率判断",
-        "given": "情景给定", "brackets": "{}（{}）", "under": "不足1%", "over": "99%以上",
-        "note": "概率为达到目标的模拟所占比例，以模型及所列假设为前提。", "about note": "“约”：不低于目标的{:.0f}%即视为达到。",
-        "attainment": "规划目标实现情况", "title": "{region}：{what}", "axis": "预测值相当于目标值的百分比（横条：5%—95%范围；圆点：中位数）",
-        "line": "目标 = 100%", "columns": "时间|目标|预测中位数|实现概率",
-        "likely": "较有把握（概率2/3以上）", "open": "难以判断", "unlikely": "较难实现（概率1/3以下）", "given mark": "情景给定",
-        "headline": "主要指标预测与规划目标", "missing": "本次运行未预测该指标",
-    },
-    "en": {
-        "runs": "{:,} runs", "one run": "1 run", "left out": " ({:,} more broke down and are left out)", "prices": "{unit}, {year} prices",
-        "unit": "{unit}",
-        "median": "Median", "band": "{:.0f}% of runs", "stated base": "{} (stated)", "estimated base": "{} (median estimate)",
-        "stated mark": "Target", "derived mark": "Level that the target implies", "target": "target", "vision": "vision",
-        "level": "{when} {kind}: {value}", "growth": "{when} growth {kind}: {value} (level {level})",
-        "mean growth": "{when} mean growth {kind}: {value} (level {level})", "sum": "{when} total {kind}: {value} ({level} a year)",
-        "mean": "{when} mean {kind}: {value}", "relative": "{when} {kind}: {value} {base} ({level})",
-        "year": "{}", "period": "{}–{}", "of base": "{value} {base}",
-        "sum when": "{} total", "mean when": "{} mean",
-        "probability": "probability {}", "nominal": "{} at current prices", "average": "{} as 5-year mean", "imposed": "set by the scenario, not judged",
-        "given": "set", "brackets": "{} ({})", "under": "under 1%", "over": "over 99%",
-        "note": "Probability: share of runs that reach the target, given the model and its assumptions.",
-        "about note": "“About” counts as reached from {:.0f}% of the target.",
-        "attainment": "Will the plan's targets be reached?", "title": "{region}: {what}",
-        "axis": "Projection as a percentage of the target (bar: 5–95% range; mark: median)",
-        "line": "target = 100%", "columns": "When|Target|Median|Probability",
-        "likely": "Likely (2/3 or more)", "open": "Open", "unlikely": "Unlikely (1/3 or less)", "given mark": "Set by the scenario",
-        "headline": "headline indicators and targets", "missing": "not projected in this run",
-    },
-}
+
+@lru_cache(maxsize=1)
+def chinese_font() -> str:
+    """Register the Chinese font that the package zhplot carries with matplotlib, once, and return its family name.
+
+    zhplot itself is not imported: importing it changes matplotlib's settings for the whole process.
+    """
+    from matplotlib.font_manager import FontProperties, fontManager
+
+    spec = find_spec("zhplot")
+    folders = list(spec.submodule_search_locations or ()) if spec else []
+    file = next((f for f in (Path(d, "fonts", "NotoSansSC-Regular.ttf") for d in folders) if f.is_file()), None)
+    if file is None:
+        raise InvalidInput(Problem("plots: the Chinese font of the package zhplot is not there.", "Install it again: pip install zhplot."))
+    fontManager.addfont(file)
+    return FontProperties(fname=str(file)).get_name()
+
+
+def fan_chart(trajectories: Trajectories, indicator: str, lang: str = "zh") -> Figure:
+    """Return the projection of `indicator` as a fan: median, 50 % and 90 % bands, base year, and the plan's targets.
+
+    Every judged target of the indicator has one mark: filled at its year and level; hollow where the level is ours (a
+    growth rate, a multiple of an earlier year); hollow at the yearly mean, in mid-period, where the target is a sum or mean
+    over years. Raises InvalidInput where the run does not project the indicator or no run stayed finite.
+    """
+    _check(trajectories, lang)
+    trajectories.indicator(indicator)
+    with _style() as family:
+        figure = _figure(10.0, 5.8)
+        axes = figure.add_axes((0.085, 0.185, 0.885, 0.615))
+        _unit_label(axes, trajectories, indicator, lang, 11)
+        handles, judged = _fan(axes, trajectories, indicator, lang, family, size=10.5)
+        name = trajectories.registry.catalogue[indicator].label(lang)
+        _frame(figure, _title(trajectories, name, lang), _subtitle(trajectories, lang), _note(judged, lang), left=0.03)
+        _legend(figure, handles, 0.055)
+    return figure
+
+
+def headline_panel(trajectories: Trajectories, lang: str = "zh") -> Figure:
+    """Return the four headline indicators as fan charts in one figure (A4 across). Raises InvalidInput as `fan_chart` does."""
+    _check(trajectories, lang)
+    with _style() as family:
+        figure = _figure(11.7, 8.27)
+        handles: dict[str, Artist] = {}
+        judged: list[Attainment] = []
+        for k, id in enumerate(HEADLINE):
+            axes = figure.add_axes((0.06 + 0.49 * (k % 2), 0.535 - 0.425 * (k // 2), 0.43, 0.285))
+            name = textwrap.shorten(trajectories.registry.catalogue[id].label(lang), 60, placeholder="…")
+            axes.set_title(name, loc="left", fontsize=13, color=INK, pad=24)
+            if id not in trajectories.outputs:
+                axes.set_axis_off()
+                axes.text(0.5, 0.5, _say(lang, "本次运行未预测该指标", "not projected in this run"), ha="center", color=GREY)
+                continue
+            _unit_label(axes, trajectories, id, lang, 9.5)
+            shown, here = _fan(axes, trajectories, id, lang, family, size=9)
+            handles.update(shown)
+            judged += here
+        _frame(figure, _title(trajectories, _say(lang, "主要指标预测与规划目标", "headline indicators and the plan's targets"), lang),
+               _subtitle(trajectories, lang), _note(judged, lang), left=0.025)
+        _legend(figure, handles, 0.035)
+    return figure
+
+
+def attainment_chart(trajectories: Trajectories, lang: str = "zh") -> Figure:
+    """Return every judged target as a row: projected 5-95 % range and median as a percentage of the target, and its probability.
+
+    A growth target is compared rate by rate. The likeliest stands first. Raises InvalidInput where no target is judged or
+    no run stayed finite.
+    """
+    _check(trajectories, lang)
+    judged = judge_all(trajectories)
+    if not judged:
+        raise InvalidInput(Problem(f"region {trajectories.setup.scenario.region!r}: no target can be judged in this run.",
+                                   "Move the scenario's horizon beyond the target years, or run a region whose plan sets targets."))
+    rows = sorted(judged, key=lambda a: (-round(a.probability, 2), -a.projected[1] / a.value if a.value else 0.0))
+    with _style() as family:
+        middle, below, above = 0.4 * len(rows), 1.35, 1.25
+        height = below + middle + above
+        figure = _figure(12.6, height)
+        axes = figure.add_axes((0.3, below / height, 0.255, middle / height))
+        _rows(axes, trajectories, rows, lang, family)
+        _frame(figure, _title(trajectories, _say(lang, "规划目标能否实现", "will the plan's targets be reached?"), lang),
+               _subtitle(trajectories, lang), _note(rows, lang), left=COLUMNS[0])
+        _legend(figure, {label: _mark(marker, colour, label) for label, (colour, marker) in _classes(lang).items()}, 0.33 / height)
+    return figure
+
+
+def save(figure: Figure, path: Path | str) -> Path:
+    """Write `figure` as a PNG file at 150 dpi, whole or not at all, and return its path; one figure gives the same bytes always.
+
+    Raises InvalidInput for a name that does not end in .png and for a folder that is not there.
+    """
+    path = Path(path)
+    if path.suffix.lower() != ".png":
+        raise InvalidInput(Problem("charts are written as PNG.", "Give a name that ends in .png.", Place(path)))
+    if not path.parent.is_dir():
+        raise InvalidInput(Problem("there is no such folder.", "Make it first, or give another.", Place(path.parent)))
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with _style():
+            figure.savefig(temporary, format="png", dpi=DPI, metadata={"Software": "simulate"})
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    return path
+
+
+# --- words
+
+def _say(lang: str, zh: str, en: str) -> str:
+    return en if lang == "en" else zh
+
+
+def _number(value: float, exact: bool = False) -> str:
+    """Write a number with thousands separators: `exact` as stated, else to three digits."""
+    digits = 10 if exact else 3
+    shown = f"{value:,.0f}" if abs(value) >= 100 and not exact else f"{value:,.{digits}g}"
+    return shown.replace("-", "−")
+
+
+def _chance(p: float, lang: str) -> str:
+    """Write a probability: shares of an ensemble never show that something is impossible or certain."""
+    if not np.isfinite(p):
+        return "—"
+    if p < 0.01:
+        return _say(lang, "不足1%", "under 1%")
+    return _say(lang, "99%以上", "over 99%") if p > 0.99 else f"{p:.0%}"
+
+
+def _times(a: Attainment, lang: str) -> str:
+    """When a target is set for: a year, or the years it is a sum or mean over."""
+    s = a.statement
+    if s.period is None:
+        return _say(lang, f"{a.year}年", f"{a.year}")
+    span = f"{s.period[0]}–{s.period[1]}"
+    kind = _say(lang, "累计", " total") if s.aggregate == "sum" else _say(lang, "年均", " mean")
+    return _say(lang, f"{span}年{kind}", f"{span}{kind}")
+
+
+def _quantity(value: float, a: Attainment, lang: str, exact: bool = False) -> str:
+    """Write a number of the kind that target `a` speaks of; English leaves the unit to the axis or row."""
+    number = _number(value, exact)
+    if a.statement.relative_to is not None:
+        return _say(lang, f"{a.statement.relative_to}年的{number}倍", f"{number} times {a.statement.relative_to}")
+    return f"{number}%" if a.unit == "%" else number + _say(lang, units.label(a.unit), "")
+
+
+def _stated(a: Attainment, lang: str) -> str:
+    """Write what the target states, with its sense: 1,000亿元以上, at least 1,000."""
+    return SENSES[lang][a.statement.sense].format(_quantity(a.value, a, lang, exact=True))
+
+
+def _imposed(trajectories: Trajectories, a: Attainment) -> bool:
+    """Whether the scenario itself gives the target's indicator for its year: then it says nothing about reaching it."""
+    path = trajectories.setup.path_points.get(trajectories.outputs[a.indicator].variable)
+    if path is None:
+        return False
+    return path.after == "hold" or a.year <= (path.period[1] if path.period else max(path.values or {0: 0.0}))
+
+
+def _probability(trajectories: Trajectories, a: Attainment, lang: str) -> list[str]:
+    """Write the probability of reaching a target, then its other readings where they say otherwise."""
+    if _imposed(trajectories, a):
+        return [_say(lang, "由情景给定", "set by the scenario")]
+    base = trajectories.setup.base_year
+    main = _chance(a.probability, lang)
+    readings = [(_say(lang, "按现价：{}", "{} at current prices"), a.nominal),
+                (_say(lang, f"按{base}年起年均：{{}}", f"{{}} as mean since {base}"), a.average)]
+    others = [text.format(_chance(p, lang)) for text, p in readings if p is not None and _chance(p, lang) != main]
+    return [main, *others]
+
+
+def _note(judged: Sequence[Attainment], lang: str) -> str:
+    text = _say(lang, "实现概率：达到目标的模拟所占比例，以模型及其假设为前提。", "Probability: the share of runs that reach the target, given the model and its assumptions.")
+    if any(a.statement.sense == "about" for a in judged):
+        text += _say(lang, f"“约”按不低于目标{1 - ABOUT:.0%}计。", f' "About" is read as {1 - ABOUT:.0%} of the target or more.')
+    return text if judged else ""
+
+
+def _title(trajectories: Trajectories, what: str, lang: str) -> str:
+    place = trajectories.setup.region.label(lang)
+    return _say(lang, f"{place}：{what}", f"{place}: {what}")
+
+
+def _subtitle(trajectories: Trajectories, lang: str) -> str:
+    runs, lost = int(trajectories.finite.sum()), int((~trajectories.finite).sum())
+    text = f"{trajectories.setup.scenario.label.label(lang)}  |  " + _say(lang, f"{runs:,}次模拟", f"{runs:,} run{'s' if runs != 1 else ''}")
+    return text + _say(lang, f"（另有{lost:,}次数值失稳，未计入）", f" ({lost:,} more left the finite numbers and are not counted)") if lost else text
+
+
+def _unit_label(axes: Axes, trajectories: Trajectories, id: str, lang: str, size: float) -> None:
+    """Label the y axis with the unit, upright above it; money with the year of its prices."""
+    symbol = trajectories.outputs[id].unit
+    text = units.label(symbol, lang)
+    if "CNY" in units.VOCABULARY[symbol][0]:
+        base = trajectories.setup.base_year
+        text = _say(lang, f"{text}（{base}年价）", f"{text}, {base} prices")
+    axes.set_ylabel(text, rotation=0, ha="left", va="bottom", fontsize=size, color=GREY)
+    axes.yaxis.set_label_coords(0.0, 1.025)
+
+
+# --- parts of a figure
+
+@contextmanager
+def _style() -> Iterator[str]:
+    """Matplotlib's own defaults with the Chinese font, whatever the caller has set, and undone afterwards."""
+    from matplotlib import style
+
+    family = chinese_font()
+    with style.context(["default", {"font.family": [family], "text.color": INK}]):
+        yield family
+
+
+def _check(trajectories: Trajectories, lang: str) -> None:
+    if lang not in SENSES:
+        raise InvalidInput(Problem(f"lang: there is no language {lang!r}.", "Choose zh or en."))
+    if not trajectories.finite.any():
+        raise InvalidInput(Problem("plots: no run stayed within the finite numbers, so there is nothing to show.",
+                                   "Look at Trajectories.nonfinite for the parameters that led there."))
+
+
+def _figure(width: float, height: float) -> Figure:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), dpi=DPI, facecolor="white")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def _frame(figure: Figure, title: str, subtitle: str, note: str, left: float) -> None:
+    """Write title, subtitle and note, each made small enough to fit across the figure."""
+    height = figure.get_figheight()
+    for text, size, y, colour in ((title, 17, 1 - 0.2 / height, INK), (subtitle, 11.5, 1 - 0.57 / height, GREY)):
+        written = figure.text(left, y, text, fontsize=size, color=colour, va="top")
+        room = figure.bbox.width * (1 - 2 * left)
+        written.set_fontsize(size * min(1.0, room / max(written.get_window_extent().width, 1.0)))
+    figure.text(left, 0.13 / height, note, fontsize=9, color=GREY, va="bottom")
+
+
+def _legend(figure: Figure, handles: dict[str, Artist], y: float) -> None:
+    """Lay the legend out in one line below the axes, where it covers no data."""
+    figure.legend(handles=list(handles.values()), labels=list(handles), loc="lower center", bbox_to_anchor=(0.5, y), ncols=len(handles),
+                  frameon=False, fontsize=9.5, labelcolor=INK, columnspacing=1.6, handletextpad=0.6)
+
+
+def _mark(marker: str, colour: str, label: str, filled: bool = True) -> Artist:
+    from matplotlib.lines import Line2D
+
+    return Line2D([], [], linestyle="", marker=marker, markersize=8, color=colour, markerfacecolor=colour if filled else "white",
+                  markeredgewidth=1.6, label=label)
+
+
+def _bare(axes: Axes, family: str, size: float) -> None:
+    """Take away what is not data; fix the font of ticks, which are made only when the figure is drawn."""
+    for side in ("top", "right", "left"):
+        axes.spines[side].set_visible(False)
+    axes.spines["bottom"].set_color(GREY)
+    axes.tick_params(labelsize=size, labelcolor=INK, color=GREY, labelfontfamily=family)
+    axes.tick_params(axis="y", length=0)
+    axes.grid(axis="y", color=GRID, linewidth=0.8)
+    axes.set_axisbelow(True)
+
+
+def _ticks(first: int, last: int) -> list[int]:
+    """Return the years to name: both ends, and round years between them that keep clear of the ends."""
+    step = next(s for s in (1, 5, 10, 20, 50, 100, last) if (last - first) / s <= 8)
+    return [first, *(y for y in range(first - first % step, last, step) if y - first > 0.4 * step and last - y > 0.4 * step), last]
+
+
+def _fan(axes: Axes, trajectories: Trajectories, id: str, lang: str, family: str, size: float) -> tuple[dict[str, Artist], list[Attainment]]:
+    """Draw one fan with its targets; return what the legend shows, by label, and the targets."""
+    from matplotlib.ticker import FuncFormatter
+
+    years = trajectories.years
+    x = trajectories.indicator(id)[:, trajectories.finite]
+    outer, inner = (np.quantile(x, band, axis=1) for band in BANDS)
+    handles: dict[str, Artist] = {}
+    for (low, high), band, shade in zip((outer, inner), BANDS, SHADES, strict=True):
+        label = _say(lang, f"{band[1] - band[0]:.0%}的模拟", f"{band[1] - band[0]:.0%} of runs")
+        handles[label] = axes.fill_between(years, low, high, color=shade, linewidth=0)
+    median = np.median(x, axis=1)
+    label = _say(lang, "中位数", "Median")
+    handles = {label: axes.plot(years, median, color=MEDIAN, linewidth=2.4)[0]} | handles
+
+    base = trajectories.setup.base_year
+    stated = trajectories.registry.stated(trajectories.setup.scenario.region, id, base) is not None
+    certain = stated and bool(np.ptp(x[0]) <= 1e-9 * abs(median[0]))
+    label = (_say(lang, f"{base}年基数（文件所载）", f"{base}, as stated") if certain
+             else _say(lang, f"{base}年基数（推算中位数）", f"{base}, median estimate"))
+    handles[label] = axes.plot([base], [median[0]], linestyle="", marker="o", markersize=7, color=INK, markeredgewidth=1.6, zorder=5,
+                               markerfacecolor=INK if certain else "white", clip_on=False, gid="base")[0]
+
+    judged = [a for a in judge_all(trajectories) if a.indicator == id]
+    callouts = [_target(axes, trajectories, a, lang, handles) for a in judged]
+    ends = [float(outer.min()), float(outer.max()), *(c.y for c in callouts)]
+    span = max(ends) - min(ends) or abs(max(ends)) or 1.0
+    low = min(ends) - 0.08 * span
+    axes.set_ylim(0.0 if low < 0 <= min(ends) else low, max(ends) + (0.14 if judged else 0.06) * span)
+    axes.set_xlim(years[0] - 0.25, years[-1] + 0.25)
+    axes.set_xticks(_ticks(int(years[0]), int(years[-1])))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:.0f}"))
+    axes.locator_params(axis="y", nbins=6)
+    step = float(np.diff(axes.get_yticks()[:2])[0])
+    decimals = next(d for d in range(13) if d == 12 or abs(round(step, d) - step) < 1e-6 * step)
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:,.{decimals}f}".replace("-", "−")))
+    _bare(axes, family, size)
+    _call_out(axes, callouts, years, outer, size)
+    return handles, judged
+
+
+@dataclass(frozen=True)
+class _Callout:
+    """A label that belongs to the mark at (x, y), in data coordinates."""
+
+    x: float
+    y: float
+    text: str
+
+
+def _target(axes: Axes, trajectories: Trajectories, a: Attainment, lang: str, handles: dict[str, Artist]) -> _Callout:
+    """Mark one target on a fan; return its label."""
+    s = a.statement
+    kind = _say(lang, "远景目标" if s.role == "vision" else "目标", "vision" if s.role == "vision" else "target")
+    x, y, filled, implied = float(a.year), a.level, True, ""
+    if a.growth or s.relative_to is not None:
+        filled, implied = False, _say(lang, f"（合{_number(y)}{units.label(trajectories.outputs[a.indicator].unit)}）", f" (level {_number(y)})")
+    if s.period is not None and not a.growth:  # a sum or mean over years: the yearly mean, across them
+        first, last = s.period[0], s.period[1]
+        x = (first + last) / 2
+        axes.plot([first, last], [y := y / (last - first + 1 if s.aggregate == "sum" else 1)] * 2, color=TARGET, linewidth=1.4, zorder=5)
+        filled = False
+        if s.aggregate == "sum":
+            implied = _say(lang, f"（年均{_number(y)}{units.label(a.unit)}）", f" ({_number(y)} a year)")
+    rate = _say(lang, "增速", " growth") if a.growth else ""
+    label = _say(lang, "规划目标", "Target") if filled else _say(lang, "由规划目标折算的水平", "Level implied by a target")
+    handles[label] = axes.plot([x], [y], linestyle="", marker="D", markersize=8, color=TARGET, markeredgewidth=1.6, zorder=6, clip_on=False,
+                               markerfacecolor=TARGET if filled else "white", gid=f"target {s.id}")[0]
+    chance, *others = _probability(trajectories, a, lang)
+    if not _imposed(trajectories, a):
+        chance = _say(lang, "实现概率：", "probability: ") + chance
+    chance += "".join(_say(lang, f"（{x}）", f" ({x})") for x in others)
+    return _Callout(x, y, _say(lang, f"{_times(a, lang)}{rate}{kind}：", f"{_times(a, lang)}{rate} {kind}: ") + f"{_stated(a, lang)}{implied}\n{chance}")
+
+
+def _call_out(axes: Axes, callouts: Sequence[_Callout], years: Array, band: Array, size: float) -> None:
+    """Write the labels where they cover least of the fan `band`, the marks and each other, near their marks."""
+    box = axes.get_window_extent()
+    to_pixels = axes.transData.transform
+    columns = to_pixels(np.column_stack([years, band[0]]))[:, 0]
+    low, high = (to_pixels(np.column_stack([years, edge]))[:, 1] for edge in band)
+    fine = np.linspace(columns[0], columns[-1], 20 * len(years))
+    low, high = np.interp(fine, columns, low), np.interp(fine, columns, high)
+    marks = [to_pixels((c.x, c.y)) for c in callouts] + [to_pixels((years[0], (band[0][0] + band[1][0]) / 2))]
+    points = axes.figure.dpi / 72  # pixels per point
+    placed: list[tuple[float, float, float, float]] = []
+    for callout, mark in zip(callouts, marks, strict=False):
+        note = axes.annotate(callout.text, (callout.x, callout.y), xytext=(0, 0), textcoords="axes pixels", fontsize=size, color=INK,
+                             linespacing=1.35, zorder=7, va="bottom", ha="left")
+        extent = note.get_window_extent()
+        width, height, pad = extent.width, extent.height, 5 * points
+        best, at = np.inf, (0.0, 0.0)
+        for x in np.linspace(box.x0 + pad, max(box.x1 - width - pad, box.x0 + pad), 40):
+            for y in np.linspace(box.y0 + pad, max(box.y1 - height - pad, box.y0 + pad), 30):
+                rect = (x - pad, y - pad, x + width + pad, y + height + pad)
+                under = (fine >= rect[0]) & (fine <= rect[2])
+                covered = np.clip(np.minimum(high[under], rect[3]) - np.maximum(low[under], rect[1]), 0, None).sum() * (fine[1] - fine[0])
+                cost = 8 * covered / (width * height)
+                cost += 20 * sum(rect[0] < p[2] and rect[2] > p[0] and rect[1] < p[3] and rect[3] > p[1] for p in placed)
+                cost += 20 * sum(rect[0] - pad < m[0] < rect[2] + pad and rect[1] - pad < m[1] < rect[3] + pad for m in marks)
+                near = (min(max(mark[0], rect[0]), rect[2]), min(max(mark[1], rect[1]), rect[3]))
+                cost += np.hypot(near[0] - mark[0], near[1] - mark[1]) / height
+                if cost < best:
+                    best, at = float(cost), (float(x), float(y))
+        x, y = at
+        placed.append((x - pad, y - pad, x + width + pad, y + height + pad))
+        note.set_position((x - box.x0, y - box.y0))
+        end = (min(max(mark[0], x), x + width), min(max(mark[1], y), y + height))
+        away = float(np.hypot(end[0] - mark[0], end[1] - mark[1]))
+        if away > 14 * points:  # a leader, from the mark's edge to the label's
+            start, stop = ((mark[0] + (end[0] - mark[0]) * d / away, mark[1] + (end[1] - mark[1]) * d / away)
+                           for d in (7 * points, away - 2 * points))
+            ends = axes.transAxes.inverted().transform([start, stop])
+            axes.plot(ends[:, 0], ends[:, 1], transform=axes.transAxes, color=TARGET, linewidth=0.9, zorder=4, clip_on=False)
+
+
+# --- rows of the attainment chart
+
+def _classes(lang: str) -> dict[str, tuple[str, str]]:
+    return {_say(lang, "较有把握（概率2/3以上）", "Likely (2/3 or more)"): LIKELY, _say(lang, "难以判断", "Open"): OPEN,
+            _say(lang, "较难实现（概率不足1/3）", "Unlikely (under 1/3)"): UNLIKELY}
+
+
+def _rows(axes: Axes, trajectories: Trajectories, rows: Sequence[Attainment], lang: str, family: str) -> None:
+    """Draw the ranges of the attainment chart and write its columns."""
+    from matplotlib.ticker import FuncFormatter
+    from matplotlib.transforms import blended_transform_factory
+
+    percent = np.array([[100 * q / a.value if a.value else np.nan for q in a.projected] for a in rows])
+    lowest, highest = float(np.nanmin(percent, initial=0.0)), float(np.nanmax(percent, initial=0.0))
+    across = blended_transform_factory(axes.figure.transFigure, axes.transData)
+    left, right = max(lowest * 1.05, -100.0), min(max(highest * 1.05, 115.0), 220.0)
+    for k, (a, (low, middle, high)) in enumerate(zip(rows, percent, strict=True)):
+        given = _imposed(trajectories, a)
+        colour, marker = LIKELY if a.probability >= 2 / 3 else OPEN if a.probability >= 1 / 3 else UNLIKELY
+        axes.plot([low, high], [k, k], color=colour, alpha=0.35, linewidth=8, solid_capstyle="butt")
+        axes.plot([middle], [k], marker=marker, markersize=8, color=colour, markerfacecolor="white" if given else colour, markeredgewidth=1.6)
+        axes.plot([COLUMNS[0], 1 - COLUMNS[0]], [k - 0.5] * 2, color=GRID, linewidth=0.8, transform=across, clip_on=False, zorder=0)
+    axes.axvline(100, color=INK, linewidth=1.4)
+    axes.set_xlim(left, right)
+    axes.set_ylim(len(rows) - 0.4, -0.6)
+    axes.set_yticks([])
+    for side in ("top", "right", "left"):
+        axes.spines[side].set_visible(False)
+    axes.spines["bottom"].set_color(GREY)
+    axes.tick_params(labelsize=9.5, labelcolor=INK, color=GREY, labelfontfamily=family)
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:.0f}%".replace("-", "−")))
+    axes.locator_params(axis="x", nbins=6)
+    axes.set_xlabel(_say(lang, "预测值相当于目标的百分比（横条：5%至95%区间，点：中位数）", "Projection as a percentage of the target (bar: 5–95% range, mark: median)"),
+                    fontsize=9.5, color=GREY)
+    for x, head in zip(COLUMNS, _say(lang, "指标|时间|目标|预测中位数|实现概率", "Indicator|When|Target|Median|Probability").split("|"), strict=True):
+        axes.text(x, -0.72, head, transform=across, fontsize=10, color=GREY, va="bottom")
+    axes.text(100, -0.72, _say(lang, "目标=100%", "target = 100%"), fontsize=10, color=GREY, ha="center", va="bottom")
+    for k, a in enumerate(rows):
+        known = trajectories.registry.catalogue[a.statement.indicator]
+        name = known.label(lang)
+        if lang == "en" and a.unit != "%" and a.statement.relative_to is None:
+            name += f", {units.label(a.unit, lang)}"
+        chance, *others = _probability(trajectories, a, lang)
+        cells = (_wrap(name, 44), _times(a, lang), _stated(a, lang), _middle(a, lang), "\n".join([chance, *others]))
+        for x, text in zip(COLUMNS, cells, strict=True):
+            axes.text(x, k, text, transform=across, fontsize=10 if "\n" not in text else 9, va="center", linespacing=1.2)
+
+
+def _middle(a: Attainment, lang: str) -> str:
+    """Write the projected median of what a target speaks of."""
+    if a.statement.relative_to is not None:
+        return _number(a.projected[1]) + _say(lang, "倍", " times")
+    return _quantity(a.projected[1], a, lang)
+
+
+def _wrap(text: str, width: int) -> str:
+    """Break a label into lines of at most `width` narrow letters; a Chinese character counts for two and may end a line."""
+    if text.isascii():
+        return textwrap.fill(text, width)
+    return "\n".join(text[k: k + width // 2] for k in range(0, len(text), width // 2))

@@ -296,7 +296,7 @@ class _Loader:
                         self.problem(f"indicator: {indicator!r} is not in the catalogue.", nearest(indicator, self.indicators),
                                      document.place((*path, *inner)))
                 for name, cluster in region.clusters.items():
-                    if cluster.sector not in region.sectors:
+                    if cluster.sector is not None and cluster.sector not in region.sectors:
                         self.problem(f"sector: {cluster.sector!r} is not a sector of {id}.",
                                      nearest(cluster.sector, region.sectors, "Sectors"), document.place((*path, "clusters", name)))
                 for key, known in (("within", self.parts["regions"]), ("plan", self.parts["documents"])):

@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 
-from simulate.region import HEADLINE
 from simulate.runs import Trajectories
 
 
@@ -57,7 +56,7 @@ def write(trajectories: Trajectories, summary: dict[str, Any], folder: Path, lan
     table = arrow_table(trajectories)
     files = [_into(folder, "trajectories.parquet", lambda path: pyarrow.parquet.write_table(table, path)),
              _into(folder, "trajectories.csv", lambda path: pyarrow.csv.write_csv(table, path))]
-    for id in HEADLINE:
+    for id in trajectories.headline:
         figure = plots.fan_chart(trajectories, id, lang)
         files.append(plots.save(figure, folder / f"{id}.png"))
     files.append(plots.save(plots.headline_panel(trajectories, lang), folder / "headline.png"))

@@ -16,7 +16,7 @@ from simulate.errors import InvalidInput, Problem, nearest
 from simulate.integrators import METHODS
 from simulate.model import Array
 from simulate.parameters import LEVERS
-from simulate.region import OUTPUTS, Output
+from simulate.region import HEADLINE, OUTPUTS, Output
 from simulate.registry import Registry, load_registry
 from simulate.scenarios import Scenario, load_scenario
 from simulate.setups import Design, Setup
@@ -107,6 +107,11 @@ class Trajectories:
         if len(industrial) == 1 and industrial[0].share and "industrial_share" in self.values:
             found[industrial[0].share] = Output("industrial_share", industrial[0].share, "%", 100.0)
         return found
+
+    @property
+    def headline(self) -> tuple[str, ...]:
+        """The indicators that tables and plots show first: the region's choice, else the model's."""
+        return tuple(id for id in self.setup.region.headline or HEADLINE if id in self.outputs)
 
     def quantiles(self, probabilities: Iterable[float] = (0.05, 0.5, 0.95), indicators: Iterable[str] | None = None) -> pd.DataFrame:
         """Return quantiles over finite runs, one row an indicator and year, one column a probability; catalogue units."""

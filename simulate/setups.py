@@ -90,9 +90,8 @@ class Setup:
         result: dict[str, Array] = {}
         for p in self.model.parameters:
             if p.name == "cluster_membership":
-                result[p.name] = np.array([[float(self.region.clusters[c].sector == s) for s in self.sectors] for c in self.clusters]
-                                          ).reshape(len(self.clusters), len(self.sectors), 1)
-            elif p.name == "sector_share":
+                continue  # made of sector_share, below
+            if p.name == "sector_share":
                 given = {s: value(f"sector_share[{s}]") for s in self.sectors if f"sector_share[{s}]" in self.values}
                 rest = 1.0 - sum(given.values(), np.zeros(1))
                 result[p.name] = np.stack(np.broadcast_arrays(*(given.get(s, rest) for s in self.sectors)))
@@ -102,6 +101,11 @@ class Setup:
                 result[p.name] = stacked([f"{p.name}[{c}]" for c in self.clusters])
             else:
                 result[p.name] = value(p.name)
+        share = result["sector_share"]
+        own = [self.region.clusters[c].sector for c in self.clusters]
+        result["cluster_membership"] = np.stack([
+            share if sector is None else np.broadcast_to(np.array([[float(sector == s)] for s in self.sectors]), share.shape)
+            for sector in own]) if own else np.empty((0, len(self.sectors), 1))
         return result
 
     def inputs(self, drawn: Mapping[str, Array]) -> dict[str, TimeFunction]:

@@ -188,17 +188,17 @@ class Sector:
 
 @record
 class Cluster:
-    """A lead industry: `revenue` names its indicator, `sector` the sector it moves with."""
+    """A lead industry: `revenue` names its indicator, `sector` the sector it moves with (none: the whole economy)."""
 
     zh: str
     en: str
     revenue: str
-    sector: str
+    sector: str | None = None
 
 
 @record
 class Region:
-    """A place that can be projected: its parts, its plan, and which indicators feed the model's inputs."""
+    """A place that can be projected: its parts, its plan, which indicators feed the model's inputs, which come first in tables."""
 
     zh: str
     en: str
@@ -208,6 +208,7 @@ class Region:
     sectors: dict[str, Sector] = field(default_factory=dict)
     clusters: dict[str, Cluster] = field(default_factory=dict)
     inputs: dict[str, str] = field(default_factory=dict)
+    headline: tuple[str, ...] = ()
 
     def label(self, lang: str = "zh") -> str:
         """Name for a reader of `lang` (zh or en)."""
