@@ -1,5 +1,21 @@
-"""`python -m simulate`."""
+"""`python -m simulate`, and the `simulate` command."""
 
-from simulate.cli import main
+from __future__ import annotations
 
-main()
+import sys
+
+
+def main() -> None:
+    """Run the command line."""
+    for stream in (sys.stdout, sys.stderr):  # Chinese labels on a Windows or C locale
+        if hasattr(stream, "reconfigure") and (stream.encoding or "").lower().replace("-", "") != "utf8":
+            stream.reconfigure(encoding="utf-8", errors="replace")
+    from simulate import cli_plans  # importing it registers its commands
+    from simulate.cli import app
+
+    assert cli_plans
+    app()
+
+
+if __name__ == "__main__":
+    main()

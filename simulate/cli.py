@@ -334,16 +334,3 @@ def model(
             r["documentation"] + (f" ({r['source']})" if r["source"] else "")] for r in rows],
           notes=[f"{len(rows)} variables; units agree."])
 
-
-def main() -> None:
-    """Run the command line."""
-    for stream in (sys.stdout, sys.stderr):  # Chinese labels on a Windows or C locale
-        if hasattr(stream, "reconfigure") and (stream.encoding or "").lower().replace("-", "") != "utf8":
-            stream.reconfigure(encoding="utf-8", errors="replace")
-    from simulate import cli_plans  # noqa: F401  (registers its commands)
-
-    app()
-
-
-if __name__ == "__main__":
-    main()

@@ -382,7 +382,8 @@ class Model:
         saved = {n: np.empty((years + 1, *((elements[self.over[n]],) if self.over[n] else ()), runs)) for n in names}  # type: ignore[index]
         for year in range(years + 1):
             t = start + year
-            within = t + 0.5 / steps_per_year
+            # a year's value is seen from the step that led to it: a path that ends this year still holds
+            within = t + (0.5 if year == 0 else -0.5) / steps_per_year
             values = variables(t, state, within)
             evaluate(reported, values, t, within)
             for name in names:

@@ -50,12 +50,12 @@ class Path:
 
 @dataclass(frozen=True)
 class World:
-    """All that one run needs; `cluster_sector` says which sector each cluster moves with."""
+    """All that one run needs; `cluster_sector` says which sector each cluster moves with (None: all)."""
 
     p: Mapping[str, Any]
     base_year: int
     sectors: tuple[str, ...]
-    cluster_sector: Mapping[str, str]
+    cluster_sector: Mapping[str, str | None]
     levers: Mapping[str, Lever] = field(default_factory=dict)
     shocks: tuple[Shock, ...] = ()
     paths: Mapping[str, Path] = field(default_factory=dict)
@@ -316,8 +316,8 @@ def variables(w: World, c: Values, points: Mapping[str, Callable[[str | None], d
     place = v["cluster_position"]
     put("cluster_gain", {k: place[k] * p["cluster_premium"][k] * (1 + p["cluster_effect"] * v["policy_lead_clusters"]) for k in place})
     put("cluster_saturation", {k: v["cluster_gain"][k] * place[k] / p["cluster_ceiling"][k] for k in place})
-    put("cluster_revenue", {k: place[k] * p["cluster_revenue_base"][k] * v["output"][s] / c["value_added_base"][s]
-                            for k, s in w.cluster_sector.items()})
+    produced = {s: v["output"][s] / c["value_added_base"][s] for s in w.sectors} | {None: sum(v["output"].values()) / p["gdp_base"]}
+    put("cluster_revenue", {k: place[k] * p["cluster_revenue_base"][k] * produced[s] for k, s in w.cluster_sector.items()})
     put("energy_saving", v["energy_intensity"] * (p["energy_saving_rate"] + p["green_effect"] * v["policy_green"]))
     put("price_level", math.exp(p["deflator_growth"] * years))
     put("nominal_gdp", gdp * v["price_level"])
