@@ -13,12 +13,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 from numpy.typing import NDArray
 
+if TYPE_CHECKING:
+    from simulate.model import Model, TimeFunction
+
+Array = NDArray[np.float64]
+Functions = tuple[Callable[..., None], Callable[..., None]]
 _POWERS: dict[float, Callable[[Any], Any]] = {-1: np.reciprocal, 0.5: np.sqrt, 1: np.positive, 2: np.square}  # as arrays do
 _FRESH = ("where", "less", "less_equal", "greater", "greater_equal")  # not written into a buffer of numbers
 
@@ -56,7 +61,7 @@ class Record:
 
     def literal(self, value: float) -> Node:
         """Return a number known when the code is written."""
-        return self.known.setdefault(("literal", str(value)), Node(len(self.known), "literal", literal=float(value)))
+        return self.known.setdefault(("literal", str(float(value))), Node(len(self.known), "literal", literal=float(value)))
 
     def operation(self, name: str, *arguments: Node) -> Node:
         """Return the result of NumPy's function `name`."""
@@ -81,7 +86,7 @@ class Symbol(NDArrayOperatorsMixin):
 
     def __init__(self, record: Record, rows: Any) -> None:
         self.record = record
-        self.rows: NDArray[np.object_] = np.empty(np.shape(rows), dtype=object)
+        self.rows: Any = np.empty(np.shape(rows), dtype=object)
         self.rows[...] = rows
 
     def __array_ufunc__(self, function: np.ufunc, method: str, *inputs: Any, **options: Any) -> Any:
@@ -95,7 +100,7 @@ class Symbol(NDArrayOperatorsMixin):
     def __pow__(self, exponent: Any) -> Any:
         """Record a power."""
         short = _POWERS.get(exponent) if isinstance(exponent, float | int) else None
-        return short(self) if short else np.power(self, exponent)
+        return short(self) if short else self._apply("power", (self, exponent))
 
     def __getitem__(self, index: Any) -> Symbol:
         """Return a part."""
@@ -121,7 +126,7 @@ class Program:
 
     source: str
     constants: tuple[str, ...]
-    bind: Callable[[Sequence[Any], int], tuple[Callable[..., None], Callable[..., None]]]
+    bind: Callable[[Sequence[Any], int], Functions]
 
 
 def write(moving: Sequence[Node], state: Sequence[Node], rates: Sequence[Node], report: Sequence[Node],
@@ -130,15 +135,15 @@ def write(moving: Sequence[Node], state: Sequence[Node], rates: Sequence[Node], 
     d, o = [(f"d{k}", n) for k, n in enumerate(rates)], [(f"o{k}", n) for k, n in enumerate(report)]
     still = [n for n in _needed((*rates, *report)) if not n.moving]
     given = [n for n in still if n.given]
-    bodies = {"rates(moving, y, d)": _Body(d, labels), "report(moving, y, d, o)": _Body(d + o, labels)}
+    leaves = [_unpack([_place(n) for n in moving], "moving"), _unpack([_place(n) for n in state], "y"), _unpack([r for r, _ in d], "d")]
+    functions = (("rates(moving, y, d)", leaves, _Body(d, labels)),
+                 ("report(moving, y, d, o)", [*leaves, _unpack([r for r, _ in o], "o")], _Body(d + o, labels)))
     lines = ["def bind(given, runs):", _unpack([_place(n) for n in given], "given")]
     lines += [f"{_place(n)} = asarray({_call(n) if n.arguments else n.literal}){_comment(n, labels)}" for n in still if not n.given]
-    lines += [f"b{k} = empty(runs)" for k in range(max(b.buffers for b in bodies.values()))]
-    lines += dict.fromkeys(f"{s} = empty(())" for b in bodies.values() for s in b.single)
-    for head, body in bodies.items():
-        leaves = [_unpack([_place(n) for n in moving], "moving"), _unpack([_place(n) for n in state], "y")]
-        leaves += [_unpack([row for row, _ in rows], name) for name, rows in (("d", d), ("o", o)) if name in head.partition("(")[2]]
-        lines += [f"def {head}:", *(f"    {line}" for line in leaves + body.lines)]
+    lines += [f"b{k} = empty(runs)" for k in range(max(body.buffers for _, _, body in functions))]
+    lines += dict.fromkeys(f"{name} = empty(())" for _, _, body in functions for name in body.single)
+    for head, unpacked, body in functions:
+        lines += [f"def {head}:", *(f"    {line}" for line in unpacked + body.lines)]
     source = "\n    ".join([*lines, "return rates, report"]) + "\n"
     names: dict[str, Any] = {n.name: getattr(np, n.name) for n in _needed((*rates, *report)) if n.arguments}
     names |= {"asarray": np.asarray, "copyto": np.copyto, "empty": np.empty}
@@ -166,7 +171,8 @@ class _Body:
                 self.lines += [f"copyto({row}, {_place(node)})" for row in rows]
                 continue
             call = _call(node, places)
-            free += {places[a.number] for a in node.arguments if last[a.number] is node and places.get(a.number, "")[:1] == "b"}
+            free += dict.fromkeys(places[a.number] for a in node.arguments
+                                  if last[a.number] is node and places.get(a.number, "")[:1] == "b")
             if node.name in _FRESH:
                 place, line = f"v{node.number}", f"v{node.number} = {call}"
             else:
@@ -216,3 +222,108 @@ def _comment(node: Node, labels: Mapping[int, str]) -> str:
 
 def _unpack(names: Sequence[str], source: str) -> str:
     return f"{', '.join(names)}, = {source}" if names else f"assert not len({source})"
+
+
+class Compiled:
+    """Evaluates a model's equations by programs, one for each combination of shapes and active paths that is met."""
+
+    def __init__(self, model: Model, base: Mapping[str, Array], inputs: Mapping[str, TimeFunction],
+                 paths: Mapping[str, TimeFunction], rows: Mapping[str, slice | int], names: Mapping[str, tuple[int, ...]]) -> None:
+        equations = {e.name: e for e in model.order if e.name not in base}
+        needed: set[str] = set()
+        waiting = [*names, *(n for s in model.stocks for n in (*s.inflows, *s.outflows))]
+        while waiting:
+            name = waiting.pop()
+            if name not in needed:
+                needed.add(name)
+                waiting += equations[name].arguments if name in equations else ()
+        self.model, self.rows, self.names = model, rows, names
+        self.equations = tuple(e for e in equations.values() if e.name in needed)
+        self.given = tuple((n, f) for group, known in ((inputs, needed), (paths, equations)) for n, f in group.items() if n in known)
+        self.base = {n: a for n, a in base.items() if n in needed}
+        self.vectors = {_row(n, k): v for n, a in self.base.items() for k, v in zip(np.ndindex(a.shape[:-1]), _vectors(a), strict=True)}
+        self.leaves = {n: (v.ndim > 0, bool(np.isfinite(v).all()), float(v) if not v.ndim and v in (0, 1) else None)
+                       for n, v in self.vectors.items()}
+        self.signature = tuple(map(tuple, (names.items(), self.leaves.items(), [(n, a.shape[:-1]) for n, a in self.base.items()])))
+        self.bound: dict[object, Functions] = {}
+        self.first: tuple[float, Array, Array] | None = None
+
+    def rates(self, t: float, y: Array, within: float) -> Array:
+        """Return d(state)/dt."""
+        if self.first and self.first[0] == t and self.first[1] is y:
+            return self.first[2]
+        functions, moving = self._at(t, within, y.shape[1])
+        d = np.empty_like(y)
+        functions[0](moving, y, d)
+        return d
+
+    def report(self, t: float, y: Array, within: float, out: Mapping[str, Array]) -> None:
+        """Write the variables asked for into the arrays `out`; keep the rates for the step that begins here."""
+        functions, moving = self._at(t, within, y.shape[1])
+        d = np.empty_like(y)
+        functions[1](moving, y, d, [row for a in out.values() for row in (a if a.ndim > 1 else [a])])
+        self.first = (t, y, d)
+
+    def _at(self, t: float, within: float, runs: int) -> tuple[Functions, list[Array]]:
+        """Return the functions that serve at this moment, and the rows of time, inputs and paths."""
+        found = [(name, a) for name, function in self.given if (a := function(t, within)) is not None]
+        shapes = tuple((name, a.shape[:-1], a.shape[-1] != 1) for name, a in found)
+        if shapes not in self.bound:
+            programs = self.model.programs
+            if (self.signature, shapes) not in programs:
+                programs[self.signature, shapes] = self._write(shapes)
+            program = programs[self.signature, shapes]
+            self.bound[shapes] = program.bind([self.vectors[n] for n in program.constants], runs)
+        return self.bound[shapes], [np.array(t), *(v for _, a in found for v in _vectors(a))]
+
+    def _write(self, shapes: Sequence[tuple[str, tuple[int, ...], bool]]) -> Program:
+        """Write the program for inputs and active paths of these shapes."""
+        record = Record()
+        values: dict[str, Symbol] = {}
+        labels: dict[int, str] = {}
+
+        def define(name: str, shape: tuple[int, ...], leaf: Callable[[str], Node]) -> list[Node]:
+            nodes = [leaf(_row(name, index)) for index in np.ndindex(shape)]
+            values[name] = Symbol(record, np.array(nodes, dtype=object).reshape(shape))
+            return nodes
+
+        def moves(wide: bool) -> Callable[[str], Node]:
+            return lambda row: record.leaf(row, wide=wide, moving=True)
+
+        def still(row: str) -> Node:
+            wide, finite, literal = self.leaves[row]
+            return record.leaf(row, wide=wide, finite=finite) if literal is None else record.literal(literal)
+
+        for name, a in self.base.items():
+            define(name, a.shape[:-1], still)
+        moving = define(self.model.time, (), moves(False))
+        for name, shape, wide in shapes:
+            moving += define(name, shape, moves(wide))
+        state = [n for name, rows in self.rows.items()
+                 for n in define(name, (rows.stop - rows.start,) if isinstance(rows, slice) else (), moves(True))]
+        for e in self.equations:
+            if e.name not in values:
+                value = e.function(*(values[a] for a in e.arguments))
+                values[e.name] = value if isinstance(value, Symbol) else Symbol(record, record.literal(value))
+            for index in np.ndindex(values[e.name].rows.shape):
+                labels.setdefault(values[e.name].rows[index].number, _row(e.name, index))
+        rates: list[Node] = []
+        for s in self.model.stocks:
+            change = values[s.inflows[0]] if s.inflows else Symbol(record, record.literal(0.0))
+            for name in s.inflows[1:]:
+                change = change + values[name]
+            for name in s.outflows:
+                change = change - values[name]
+            rates += list(np.broadcast_to(change.rows, values[s.name].rows.shape).flat)
+        report = [n for name, shape in self.names.items() for n in np.broadcast_to(values[name].rows, shape).flat]
+        return write(moving, state, rates, report, labels)
+
+
+def _row(name: str, index: tuple[int, ...]) -> str:
+    return "_".join((name, *map(str, index)))
+
+
+def _vectors(array: Array) -> list[Array]:
+    """Rows of runs of an array; where the last axis is 1, numbers (arrays without axes)."""
+    a = array if array.shape[-1] != 1 else array[..., 0]
+    return [a[(*k, ...)] for k in np.ndindex(array.shape[:-1])]

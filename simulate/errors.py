@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,10 +24,8 @@ class Place:
     def __str__(self) -> str:
         file = self.file
         if file.is_absolute():
-            try:
+            with suppress(ValueError, OSError):  # outside the working folder, or that is gone: the absolute path is the clear one
                 file = file.relative_to(Path.cwd())
-            except (ValueError, OSError):  # outside the working folder (or that is gone): the absolute path is the clear one
-                pass
         return ":".join(str(part) for part in (file, self.line, self.column) if part is not None)
 
 
@@ -99,4 +98,4 @@ def _printable(text: str) -> str:
     """Cut what is too long to read, and spell out what would steer a terminal."""
     if len(text) > LONGEST:
         text = f"{text[:LONGEST]}… ({len(text):,} characters)"
-    return text if text.isprintable() else "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+    return text if text.isprintable() else "".join(c if c.isprintable() or c == "\n" else repr(c)[1:-1] for c in text)

@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simulate import integrators
+from simulate.compiler import Compiled, Program
 from simulate.distributions import Distribution
 from simulate.errors import InvalidInput, Problem, nearest
 
@@ -228,8 +229,9 @@ class Model:
     @cached_property
     def over(self) -> dict[str, Over]:
         """Dimension of every variable, by name (None: scalar)."""
-        scalars: dict[str, Over] = {x.name: None for x in self.inputs} | {self.time: None}
-        return scalars | {x.name: x.over for group in (self.stocks, self.parameters, self.equations) for x in group}  # type: ignore[attr-defined]
+        groups: tuple[Sequence[Any], ...] = (self.stocks, self.parameters, self.equations)
+        scalars: dict[str, Over] = dict.fromkeys((*(x.name for x in self.inputs), self.time))
+        return scalars | {x.name: x.over for group in groups for x in group}
 
     @cached_property
     def constants(self) -> tuple[Equation, ...]:
@@ -254,6 +256,11 @@ class Model:
                 needed.add(name)
                 waiting.extend(known[name].arguments)
         return tuple(e for e in self.order if e.name in needed)
+
+    @cached_property
+    def programs(self) -> dict[object, Program]:
+        """Programs written so far by `simulate` (`source` holds the text), by what they depend on."""
+        return {}
 
     def describe(self) -> list[dict[str, str]]:
         """Return every variable as a row: name, kind, equation, unit, over, documentation, source."""
@@ -318,22 +325,23 @@ class Model:
     def simulate(self, parameters: Mapping[str, Array], inputs: Mapping[str, TimeFunction], *, start: float, years: int,
                  steps_per_year: int, step: integrators.Step, runs: int, elements: Mapping[str, int],
                  paths: Mapping[str, TimeFunction] | None = None, fixed: Mapping[str, Array] | None = None,
-                 keep: Iterable[str] | None = None) -> dict[str, Array]:
+                 keep: Iterable[str] | None = None, compiled: bool = True) -> dict[str, Array]:
         """Integrate `runs` runs over `years` from `start`; return the kept variables at each whole year.
 
         parameters: name -> array whose last axis is 1 or runs. inputs and paths: name -> function of time; a path takes
         the place of an equation wherever it is not None; `fixed` gives equations one value throughout (levers not in use), so
-        that what only they need is not computed. elements: number of sectors and clusters.
+        that what only they need is not computed. elements: number of sectors and clusters. `compiled` False evaluates
+        the equations one by one as they stand: slower, with the same bits.
         Result: name -> (years + 1, runs) or (years + 1, elements, runs).
         """
-        paths = paths or {}
         base: dict[str, Array] = dict(parameters)
         for e in self.constants:
             base[e.name] = np.atleast_1d(e.function(*(base[a] for a in e.arguments)))
         base.update(fixed or {})
-        dynamics = self.needed(fixed or ())
-        done = {e.name for e in (*self.constants, *dynamics)} | set(fixed or ())
-        reported = tuple(e for e in self.order if e.name not in done)
+        constant = {e.name for e in self.constants}
+        default = [s.name for s in self.stocks] + [e.name for e in self.order if e.name not in constant]
+        names: dict[str, tuple[int, ...]] = {n: (elements[over],) if (over := self.over[n]) else ()
+                                             for n in (keep if keep is not None else default)}
         rows: dict[str, slice | int] = {}
         count = 0
         for s in self.stocks:
@@ -343,54 +351,58 @@ class Model:
         state = np.empty((count, runs))
         for s in self.stocks:
             state[rows[s.name]] = base[s.initial]
-        flows = [(rows[s.name], s.inflows, s.outflows) for s in self.stocks]
-
-        def evaluate(equations: Sequence[Equation], values: dict[str, Array], t: float, within: float) -> None:
-            for e in equations:
-                given = paths[e.name](t, within) if e.name in paths else None
-                values[e.name] = given if given is not None else e.function(*[values[a] for a in e.arguments])
-
-        def variables(t: float, y: Array, within: float) -> dict[str, Array]:
-            values = dict(base)
-            values[self.time] = np.array([t])
-            for name, function in inputs.items():
-                value = function(t, within)
-                assert value is not None
-                values[name] = value
-            for name, row in rows.items():
-                values[name] = y[row]
-            evaluate(dynamics, values, t, within)
-            return values
-
-        def rates(t: float, y: Array, within: float) -> Array:
-            values = variables(t, y, within)
-            dy = np.empty_like(y)
-            for row, inflows, outflows in flows:
-                target = dy[row]
-                if not inflows:
-                    target[...] = 0.0
-                else:
-                    target[...] = values[inflows[0]]
-                for name in inflows[1:]:
-                    target += values[name]
-                for name in outflows:
-                    target -= values[name]
-            return dy
-
-        constant = {e.name for e in self.constants}
-        names = list(keep) if keep is not None else [s.name for s in self.stocks] + [e.name for e in self.order if e.name not in constant]
-        saved = {n: np.empty((years + 1, *((elements[self.over[n]],) if self.over[n] else ()), runs)) for n in names}  # type: ignore[index]
+        engine: Compiled | _Plain = (Compiled if compiled else _Plain)(self, base, inputs, paths or {}, rows, names)
+        saved = {n: np.empty((years + 1, *shape, runs)) for n, shape in names.items()}
         for year in range(years + 1):
             t = start + year
-            # a year's value is seen from the step that led to it: a path that ends this year still holds
-            within = t + (0.5 if year == 0 else -0.5) / steps_per_year
-            values = variables(t, state, within)
-            evaluate(reported, values, t, within)
-            for name in names:
-                saved[name][year] = values[name]
+            engine.report(t, state, t + 0.5 / steps_per_year, {n: saved[n][year] for n in names})
             if year < years:
-                state = integrators.integrate(rates, state, t, t + 1, steps_per_year, step)
+                state = integrators.integrate(engine.rates, state, t, t + 1, steps_per_year, step)
         return saved
+
+
+class _Plain:
+    """Evaluates the equations one by one, as they stand: the reference for `Compiled`."""
+
+    def __init__(self, model: Model, base: Mapping[str, Array], inputs: Mapping[str, TimeFunction],
+                 paths: Mapping[str, TimeFunction], rows: Mapping[str, slice | int], names: Mapping[str, tuple[int, ...]]) -> None:
+        self.model, self.base, self.inputs, self.paths, self.rows = model, base, inputs, paths, rows
+        self.dynamics = tuple(e for e in model.needed(base) if e.name not in base)
+        done = {e.name for e in self.dynamics}
+        self.reported = tuple(e for e in model.order if e.name not in done and e.name not in base)
+
+    def variables(self, t: float, y: Array, within: float, equations: Sequence[Equation]) -> dict[str, Array]:
+        """Return the value of every variable."""
+        values = {**self.base, self.model.time: np.array([t])}
+        for name, function in self.inputs.items():
+            value = function(t, within)
+            assert value is not None
+            values[name] = value
+        for name, row in self.rows.items():
+            values[name] = y[row]
+        for e in equations:
+            given = self.paths[e.name](t, within) if e.name in self.paths else None
+            values[e.name] = given if given is not None else e.function(*[values[a] for a in e.arguments])
+        return values
+
+    def rates(self, t: float, y: Array, within: float) -> Array:
+        """Return d(state)/dt."""
+        values = self.variables(t, y, within, self.dynamics)
+        dy = np.empty_like(y)
+        for s in self.model.stocks:
+            target = dy[self.rows[s.name]]
+            target[...] = values[s.inflows[0]] if s.inflows else 0.0
+            for name in s.inflows[1:]:
+                target += values[name]
+            for name in s.outflows:
+                target -= values[name]
+        return dy
+
+    def report(self, t: float, y: Array, within: float, out: Mapping[str, Array]) -> None:
+        """Write the variables asked for into the arrays `out`."""
+        values = self.variables(t, y, within, (*self.dynamics, *self.reported))
+        for name, array in out.items():
+            array[...] = values[name]
 
 
 def _value(p: Parameter) -> str:

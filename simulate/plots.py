@@ -39,7 +39,9 @@ BANDS = ((0.05, 0.95), (0.25, 0.75))
 
 INK, GREY, GRID = "#1F2933", "#5F6B76", "#E3E7EB"
 SHADES, MEDIAN, TARGET = ("#CFE1F2", "#8DB8DD"), "#0B4F8A", "#C04A00"
-LIKELY, OPEN, UNLIKELY = ("#0072B2", "o"), ("#6B7280", "s"), ("#C04A00", "D")
+MARKS = {"likely": ("o", "#0072B2", True), "open": ("s", "#6B7280", True), "unlikely": ("D", "#C04A00", True),
+         "given": ("o", "#6B7280", False)}
+"""Marker, colour and whether it is filled, by how likely a target is to be reached."""
 
 COLUMNS = (0.025, 0.572, 0.685, 0.782, 0.862)
 """Where the columns of the attainment chart begin, as shares of its width; the ranges stand after the first."""
@@ -85,7 +87,7 @@ def fan_chart(trajectories: Trajectories, indicator: str, lang: str = "zh") -> F
         handles, judged = _fan(axes, trajectories, indicator, lang, family, size=10.5)
         name = trajectories.registry.catalogue[indicator].label(lang)
         _frame(figure, _title(trajectories, name, lang), _subtitle(trajectories, lang), _note(judged, lang), left=0.03)
-        _legend(figure, handles, 0.055)
+        _legend(figure, _named(handles, trajectories, lang), 0.055)
     return figure
 
 
@@ -110,12 +112,12 @@ def headline_panel(trajectories: Trajectories, lang: str = "zh") -> Figure:
             judged += here
         _frame(figure, _title(trajectories, _say(lang, "主要指标预测与规划目标", "headline indicators and the plan's targets"), lang),
                _subtitle(trajectories, lang), _note(judged, lang), left=0.025)
-        _legend(figure, handles, 0.035)
+        _legend(figure, _named(handles, trajectories, lang), 0.035)
     return figure
 
 
 def attainment_chart(trajectories: Trajectories, lang: str = "zh") -> Figure:
-    """Return every judged target as a row: projected 5-95 % range and median as a percentage of the target, and its probability.
+    """Return every judged target as a row: projected 5-95 % range and median in per cent of the target, and its probability.
 
     A growth target is compared rate by rate. The likeliest stands first. Raises InvalidInput where no target is judged or
     no run stayed finite.
@@ -125,21 +127,22 @@ def attainment_chart(trajectories: Trajectories, lang: str = "zh") -> Figure:
     if not judged:
         raise InvalidInput(Problem(f"region {trajectories.setup.scenario.region!r}: no target can be judged in this run.",
                                    "Move the scenario's horizon beyond the target years, or run a region whose plan sets targets."))
-    rows = sorted(judged, key=lambda a: (-round(a.probability, 2), -a.projected[1] / a.value if a.value else 0.0))
+    rows = sorted(judged, key=lambda a: (_imposed(trajectories, a), -round(a.probability, 2),
+                                         -a.projected[1] / a.value if a.value else 0.0))
     with _style() as family:
         middle, below, above = 0.4 * len(rows), 1.35, 1.25
         height = below + middle + above
         figure = _figure(12.6, height)
         axes = figure.add_axes((0.3, below / height, 0.255, middle / height))
-        _rows(axes, trajectories, rows, lang, family)
+        handles = _rows(axes, trajectories, rows, lang, family)
         _frame(figure, _title(trajectories, _say(lang, "规划目标能否实现", "will the plan's targets be reached?"), lang),
                _subtitle(trajectories, lang), _note(rows, lang), left=COLUMNS[0])
-        _legend(figure, {label: _mark(marker, colour, label) for label, (colour, marker) in _classes(lang).items()}, 0.33 / height)
+        _legend(figure, handles, 0.33 / height)
     return figure
 
 
 def save(figure: Figure, path: Path | str) -> Path:
-    """Write `figure` as a PNG file at 150 dpi, whole or not at all, and return its path; one figure gives the same bytes always.
+    """Write `figure` as a PNG file at 150 dpi, whole or not at all, and return its path; the same figure gives the same bytes.
 
     Raises InvalidInput for a name that does not end in .png and for a folder that is not there.
     """
@@ -194,7 +197,7 @@ def _quantity(value: float, a: Attainment, lang: str, exact: bool = False) -> st
     """Write a number of the kind that target `a` speaks of; English leaves the unit to the axis or row."""
     number = _number(value, exact)
     if a.statement.relative_to is not None:
-        return _say(lang, f"{a.statement.relative_to}年的{number}倍", f"{number} times {a.statement.relative_to}")
+        return _say(lang, f"{a.statement.relative_to}年的{number}倍", f"{number} × {a.statement.relative_to} level")
     return f"{number}%" if a.unit == "%" else number + _say(lang, units.label(a.unit), "")
 
 
@@ -224,7 +227,8 @@ def _probability(trajectories: Trajectories, a: Attainment, lang: str) -> list[s
 
 
 def _note(judged: Sequence[Attainment], lang: str) -> str:
-    text = _say(lang, "实现概率：达到目标的模拟所占比例，以模型及其假设为前提。", "Probability: the share of runs that reach the target, given the model and its assumptions.")
+    text = _say(lang, "实现概率：达到目标的模拟所占比例，以模型及其假设为前提。",
+                "Probability: the share of runs that reach the target, given the model and its assumptions.")
     if any(a.statement.sense == "about" for a in judged):
         text += _say(lang, f"“约”按不低于目标{1 - ABOUT:.0%}计。", f' "About" is read as {1 - ABOUT:.0%} of the target or more.')
     return text if judged else ""
@@ -237,8 +241,10 @@ def _title(trajectories: Trajectories, what: str, lang: str) -> str:
 
 def _subtitle(trajectories: Trajectories, lang: str) -> str:
     runs, lost = int(trajectories.finite.sum()), int((~trajectories.finite).sum())
-    text = f"{trajectories.setup.scenario.label.label(lang)}  |  " + _say(lang, f"{runs:,}次模拟", f"{runs:,} run{'s' if runs != 1 else ''}")
-    return text + _say(lang, f"（另有{lost:,}次数值失稳，未计入）", f" ({lost:,} more left the finite numbers and are not counted)") if lost else text
+    count = _say(lang, f"{runs:,}次模拟", f"{runs:,} run{'s' if runs != 1 else ''}")
+    if lost:
+        count += _say(lang, f"（另有{lost:,}次数值失稳，未计入）", f" ({lost:,} more left the finite numbers and are not counted)")
+    return f"{trajectories.setup.scenario.label.label(lang)}  |  {count}"
 
 
 def _unit_label(axes: Axes, trajectories: Trajectories, id: str, lang: str, size: float) -> None:
@@ -297,11 +303,25 @@ def _legend(figure: Figure, handles: dict[str, Artist], y: float) -> None:
                   frameon=False, fontsize=9.5, labelcolor=INK, columnspacing=1.6, handletextpad=0.6)
 
 
-def _mark(marker: str, colour: str, label: str, filled: bool = True) -> Artist:
-    from matplotlib.lines import Line2D
+def _named(handles: dict[str, Artist], trajectories: Trajectories, lang: str) -> dict[str, Artist]:
+    """Return what stands in a fan's legend, by label and in a fixed order."""
+    base = trajectories.setup.base_year
+    inner, outer = (f"{high - low:.0%}" for low, high in reversed(BANDS))
+    labels = {
+        "median": _say(lang, "中位数", "Median"),
+        "inner": _say(lang, f"{inner}的模拟", f"{inner} of runs"),
+        "outer": _say(lang, f"{outer}的模拟", f"{outer} of runs"),
+        "stated base": _say(lang, f"{base}年基数（文件所载）", f"{base}, as stated"),
+        "estimated base": _say(lang, f"{base}年基数（推算中位数）", f"{base}, median estimate"),
+        "target": _say(lang, "规划目标", "Target"),
+        "implied": _say(lang, "由规划目标折算的水平", "Level implied by a target"),
+    }
+    return {label: handles[key] for key, label in labels.items() if key in handles}
 
-    return Line2D([], [], linestyle="", marker=marker, markersize=8, color=colour, markerfacecolor=colour if filled else "white",
-                  markeredgewidth=1.6, label=label)
+
+def _point(axes: Axes, x: float, y: float, marker: str, colour: str, filled: bool, id: str) -> Artist:
+    return axes.plot([x], [y], linestyle="", marker=marker, markersize=8, color=colour, markeredgewidth=1.6, zorder=6, clip_on=False,
+                     markerfacecolor=colour if filled else "white", gid=id)[0]
 
 
 def _bare(axes: Axes, family: str, size: float) -> None:
@@ -321,35 +341,30 @@ def _ticks(first: int, last: int) -> list[int]:
     return [first, *(y for y in range(first - first % step, last, step) if y - first > 0.4 * step and last - y > 0.4 * step), last]
 
 
-def _fan(axes: Axes, trajectories: Trajectories, id: str, lang: str, family: str, size: float) -> tuple[dict[str, Artist], list[Attainment]]:
-    """Draw one fan with its targets; return what the legend shows, by label, and the targets."""
+def _fan(axes: Axes, trajectories: Trajectories, id: str, lang: str, family: str,
+         size: float) -> tuple[dict[str, Artist], list[Attainment]]:
+    """Draw one fan with its targets; return what the legend shows, by kind, and the targets."""
     from matplotlib.ticker import FuncFormatter
 
     years = trajectories.years
     x = trajectories.indicator(id)[:, trajectories.finite]
     outer, inner = (np.quantile(x, band, axis=1) for band in BANDS)
-    handles: dict[str, Artist] = {}
-    for (low, high), band, shade in zip((outer, inner), BANDS, SHADES, strict=True):
-        label = _say(lang, f"{band[1] - band[0]:.0%}的模拟", f"{band[1] - band[0]:.0%} of runs")
-        handles[label] = axes.fill_between(years, low, high, color=shade, linewidth=0)
     median = np.median(x, axis=1)
-    label = _say(lang, "中位数", "Median")
-    handles = {label: axes.plot(years, median, color=MEDIAN, linewidth=2.4)[0]} | handles
-
+    handles: dict[str, Artist] = {
+        "outer": axes.fill_between(years, *outer, color=SHADES[0], linewidth=0),
+        "inner": axes.fill_between(years, *inner, color=SHADES[1], linewidth=0),
+        "median": axes.plot(years, median, color=MEDIAN, linewidth=2.4)[0],
+    }
     base = trajectories.setup.base_year
     stated = trajectories.registry.stated(trajectories.setup.scenario.region, id, base) is not None
     certain = stated and bool(np.ptp(x[0]) <= 1e-9 * abs(median[0]))
-    label = (_say(lang, f"{base}年基数（文件所载）", f"{base}, as stated") if certain
-             else _say(lang, f"{base}年基数（推算中位数）", f"{base}, median estimate"))
-    handles[label] = axes.plot([base], [median[0]], linestyle="", marker="o", markersize=7, color=INK, markeredgewidth=1.6, zorder=5,
-                               markerfacecolor=INK if certain else "white", clip_on=False, gid="base")[0]
-
+    handles["stated base" if certain else "estimated base"] = _point(axes, base, float(median[0]), "o", INK, certain, "base")
     judged = [a for a in judge_all(trajectories) if a.indicator == id]
     callouts = [_target(axes, trajectories, a, lang, handles) for a in judged]
     ends = [float(outer.min()), float(outer.max()), *(c.y for c in callouts)]
     span = max(ends) - min(ends) or abs(max(ends)) or 1.0
     low = min(ends) - 0.08 * span
-    axes.set_ylim(0.0 if low < 0 <= min(ends) else low, max(ends) + (0.14 if judged else 0.06) * span)
+    axes.set_ylim(0.0 if low < 0 <= min(ends) else low, max(ends) + (0.06 + 0.07 * len(judged)) * span)
     axes.set_xlim(years[0] - 0.25, years[-1] + 0.25)
     axes.set_xticks(_ticks(int(years[0]), int(years[-1])))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:.0f}"))
@@ -364,136 +379,161 @@ def _fan(axes: Axes, trajectories: Trajectories, id: str, lang: str, family: str
 
 @dataclass(frozen=True)
 class _Callout:
-    """A label that belongs to the mark at (x, y), in data coordinates."""
+    """A label that belongs to the mark at (x, y), in data coordinates; `span`: the years that a line there runs through."""
 
     x: float
     y: float
     text: str
+    span: tuple[float, float]
 
 
 def _target(axes: Axes, trajectories: Trajectories, a: Attainment, lang: str, handles: dict[str, Artist]) -> _Callout:
     """Mark one target on a fan; return its label."""
     s = a.statement
-    kind = _say(lang, "远景目标" if s.role == "vision" else "目标", "vision" if s.role == "vision" else "target")
+    unit = units.label(trajectories.outputs[a.indicator].unit)
     x, y, filled, implied = float(a.year), a.level, True, ""
+    span = (x, x)
     if a.growth or s.relative_to is not None:
-        filled, implied = False, _say(lang, f"（合{_number(y)}{units.label(trajectories.outputs[a.indicator].unit)}）", f" (level {_number(y)})")
-    if s.period is not None and not a.growth:  # a sum or mean over years: the yearly mean, across them
-        first, last = s.period[0], s.period[1]
-        x = (first + last) / 2
-        axes.plot([first, last], [y := y / (last - first + 1 if s.aggregate == "sum" else 1)] * 2, color=TARGET, linewidth=1.4, zorder=5)
-        filled = False
+        filled, implied = False, _say(lang, f"（合{_number(y)}{unit}）", f" ({_number(y)})")
+    elif s.period is not None:  # a sum or mean over years: the yearly mean, across them
+        span, filled = (float(s.period[0]), float(s.period[1])), False
+        x = sum(span) / 2
         if s.aggregate == "sum":
-            implied = _say(lang, f"（年均{_number(y)}{units.label(a.unit)}）", f" ({_number(y)} a year)")
+            y /= span[1] - span[0] + 1
+            implied = _say(lang, f"（年均{_number(y)}{unit}）", f" ({_number(y)} a year)")
+        axes.plot(span, [y, y], color=TARGET, linewidth=1.4, zorder=5)
+    handles["target" if filled else "implied"] = _point(axes, x, y, "D", TARGET, filled, f"target {s.id}")
+    kind = _say(lang, "远景目标" if s.role == "vision" else "目标", "vision" if s.role == "vision" else "target")
     rate = _say(lang, "增速", " growth") if a.growth else ""
-    label = _say(lang, "规划目标", "Target") if filled else _say(lang, "由规划目标折算的水平", "Level implied by a target")
-    handles[label] = axes.plot([x], [y], linestyle="", marker="D", markersize=8, color=TARGET, markeredgewidth=1.6, zorder=6, clip_on=False,
-                               markerfacecolor=TARGET if filled else "white", gid=f"target {s.id}")[0]
+    head = _say(lang, f"{_times(a, lang)}{rate}{kind}：", f"{_times(a, lang)}{rate} {kind}: ")
     chance, *others = _probability(trajectories, a, lang)
     if not _imposed(trajectories, a):
         chance = _say(lang, "实现概率：", "probability: ") + chance
-    chance += "".join(_say(lang, f"（{x}）", f" ({x})") for x in others)
-    return _Callout(x, y, _say(lang, f"{_times(a, lang)}{rate}{kind}：", f"{_times(a, lang)}{rate} {kind}: ") + f"{_stated(a, lang)}{implied}\n{chance}")
+    chance += "".join(_say(lang, f"（{other}）", f" ({other})") for other in others)
+    return _Callout(x, y, f"{head}{_stated(a, lang)}{implied}\n{chance}", span)
 
 
 def _call_out(axes: Axes, callouts: Sequence[_Callout], years: Array, band: Array, size: float) -> None:
-    """Write the labels where they cover least of the fan `band`, the marks and each other, near their marks."""
+    """Write the labels where they cover least of the fan `band`, the marks and each other, and near their marks."""
+    from matplotlib.patheffects import withStroke
+
     box = axes.get_window_extent()
-    to_pixels = axes.transData.transform
-    columns = to_pixels(np.column_stack([years, band[0]]))[:, 0]
-    low, high = (to_pixels(np.column_stack([years, edge]))[:, 1] for edge in band)
+    points = DPI / 72  # pixels per point
+    pad = 4 * points
+
+    def pixels(x: Array, y: Array) -> Array:
+        return np.asarray(axes.transData.transform(np.column_stack([x, y])))
+
+    columns = pixels(years, band[0])[:, 0]
     fine = np.linspace(columns[0], columns[-1], 20 * len(years))
-    low, high = np.interp(fine, columns, low), np.interp(fine, columns, high)
-    marks = [to_pixels((c.x, c.y)) for c in callouts] + [to_pixels((years[0], (band[0][0] + band[1][0]) / 2))]
-    points = axes.figure.dpi / 72  # pixels per point
-    placed: list[tuple[float, float, float, float]] = []
-    for callout, mark in zip(callouts, marks, strict=False):
-        note = axes.annotate(callout.text, (callout.x, callout.y), xytext=(0, 0), textcoords="axes pixels", fontsize=size, color=INK,
-                             linespacing=1.35, zorder=7, va="bottom", ha="left")
-        extent = note.get_window_extent()
-        width, height, pad = extent.width, extent.height, 5 * points
-        best, at = np.inf, (0.0, 0.0)
-        for x in np.linspace(box.x0 + pad, max(box.x1 - width - pad, box.x0 + pad), 40):
-            for y in np.linspace(box.y0 + pad, max(box.y1 - height - pad, box.y0 + pad), 30):
-                rect = (x - pad, y - pad, x + width + pad, y + height + pad)
-                under = (fine >= rect[0]) & (fine <= rect[2])
-                covered = np.clip(np.minimum(high[under], rect[3]) - np.maximum(low[under], rect[1]), 0, None).sum() * (fine[1] - fine[0])
-                cost = 8 * covered / (width * height)
-                cost += 20 * sum(rect[0] < p[2] and rect[2] > p[0] and rect[1] < p[3] and rect[3] > p[1] for p in placed)
-                cost += 20 * sum(rect[0] - pad < m[0] < rect[2] + pad and rect[1] - pad < m[1] < rect[3] + pad for m in marks)
-                near = (min(max(mark[0], rect[0]), rect[2]), min(max(mark[1], rect[1]), rect[3]))
-                cost += np.hypot(near[0] - mark[0], near[1] - mark[1]) / height
+    low, high = (np.interp(fine, columns, pixels(years, edge)[:, 1]) for edge in band)
+    low, high = low - 2 * points, high + 2 * points  # a fan without width is still a line
+    ends = [pixels(np.array(c.span), np.full(2, c.y)) for c in callouts] + [pixels(years[:1], band[:, 0].mean(keepdims=True))]
+    marks = [(e[0, 0] - pad, e[0, 1] - pad, e[-1, 0] + pad, e[0, 1] + pad) for e in ends]
+    notes = [axes.annotate(c.text, (c.x, c.y), xytext=(0, 0), textcoords="axes pixels", fontsize=size, linespacing=1.35, zorder=7,
+                           va="bottom", ha="left", path_effects=[withStroke(linewidth=2.5, foreground="white")])
+             for c in callouts]
+    sizes = [(extent.width, extent.height) for extent in (note.get_window_extent() for note in notes)]
+    placed: dict[int, _Box] = {}
+    for k in [*range(len(callouts))] * 2:  # a second time, now that all are known
+        width, height = sizes[k]
+        x, y = pixels(np.array([callouts[k].x]), np.array([callouts[k].y]))[0]
+        others = [*marks, *(r for j, r in placed.items() if j != k)]
+        best = np.inf
+        for left in np.linspace(box.x0 + pad, max(box.x1 - width - pad, box.x0 + pad), 40):
+            for bottom in np.linspace(box.y0 + pad, max(box.y1 - height - pad, box.y0 + pad), 40):
+                rect = (left, bottom, left + width, bottom + height)
+                under = (fine >= left - pad) & (fine <= left + width + pad)
+                covered = np.clip(np.minimum(high[under], rect[3]) - np.maximum(low[under], bottom), 0, None).sum() * (fine[1] - fine[0])
+                near = np.hypot(x - np.clip(x, left, rect[2]), y - np.clip(y, bottom, rect[3]))
+                cost = 15 * covered / (width * height) + 20 * sum(_overlap(rect, r, pad) for r in others) + near / height
                 if cost < best:
-                    best, at = float(cost), (float(x), float(y))
-        x, y = at
-        placed.append((x - pad, y - pad, x + width + pad, y + height + pad))
-        note.set_position((x - box.x0, y - box.y0))
-        end = (min(max(mark[0], x), x + width), min(max(mark[1], y), y + height))
-        away = float(np.hypot(end[0] - mark[0], end[1] - mark[1]))
-        if away > 14 * points:  # a leader, from the mark's edge to the label's
-            start, stop = ((mark[0] + (end[0] - mark[0]) * d / away, mark[1] + (end[1] - mark[1]) * d / away)
-                           for d in (7 * points, away - 2 * points))
-            ends = axes.transAxes.inverted().transform([start, stop])
-            axes.plot(ends[:, 0], ends[:, 1], transform=axes.transAxes, color=TARGET, linewidth=0.9, zorder=4, clip_on=False)
+                    best, placed[k] = cost, rect
+    for note, callout, (left, bottom, right, top) in zip(notes, callouts, (placed[k] for k in range(len(notes))), strict=True):
+        note.set_position((left - box.x0, bottom - box.y0))
+        mark = pixels(np.array([callout.x]), np.array([callout.y]))[0]
+        end = np.clip(mark, (left, bottom), (right, top))
+        away = float(np.hypot(*(end - mark)))
+        if away > 14 * points:  # a leader from the mark's edge to the label's
+            line = np.array([mark + (end - mark) * d / away for d in (7 * points, away - 2 * points)])
+            across = axes.transAxes.inverted().transform(line)
+            axes.plot(across[:, 0], across[:, 1], transform=axes.transAxes, color=TARGET, linewidth=0.9, zorder=4, clip_on=False)
+
+
+_Box = tuple[float, float, float, float]
+
+
+def _overlap(a: _Box, b: _Box, pad: float) -> bool:
+    return a[0] < b[2] + pad and b[0] < a[2] + pad and a[1] < b[3] + pad and b[1] < a[3] + pad
 
 
 # --- rows of the attainment chart
 
-def _classes(lang: str) -> dict[str, tuple[str, str]]:
-    return {_say(lang, "较有把握（概率2/3以上）", "Likely (2/3 or more)"): LIKELY, _say(lang, "难以判断", "Open"): OPEN,
-            _say(lang, "较难实现（概率不足1/3）", "Unlikely (under 1/3)"): UNLIKELY}
+def _class(trajectories: Trajectories, a: Attainment) -> str:
+    """Return how likely a target is in words: the key of its mark."""
+    if _imposed(trajectories, a):
+        return "given"
+    return "likely" if a.probability >= 2 / 3 else "open" if a.probability >= 1 / 3 else "unlikely"
 
 
-def _rows(axes: Axes, trajectories: Trajectories, rows: Sequence[Attainment], lang: str, family: str) -> None:
-    """Draw the ranges of the attainment chart and write its columns."""
+def _rows(axes: Axes, trajectories: Trajectories, rows: Sequence[Attainment], lang: str, family: str) -> dict[str, Artist]:
+    """Draw the ranges of the attainment chart and write its columns; return what its legend shows, by label."""
+    from matplotlib.lines import Line2D
     from matplotlib.ticker import FuncFormatter
     from matplotlib.transforms import blended_transform_factory
 
     percent = np.array([[100 * q / a.value if a.value else np.nan for q in a.projected] for a in rows])
-    lowest, highest = float(np.nanmin(percent, initial=0.0)), float(np.nanmax(percent, initial=0.0))
     across = blended_transform_factory(axes.figure.transFigure, axes.transData)
-    left, right = max(lowest * 1.05, -100.0), min(max(highest * 1.05, 115.0), 220.0)
-    for k, (a, (low, middle, high)) in enumerate(zip(rows, percent, strict=True)):
-        given = _imposed(trajectories, a)
-        colour, marker = LIKELY if a.probability >= 2 / 3 else OPEN if a.probability >= 1 / 3 else UNLIKELY
-        axes.plot([low, high], [k, k], color=colour, alpha=0.35, linewidth=8, solid_capstyle="butt")
-        axes.plot([middle], [k], marker=marker, markersize=8, color=colour, markerfacecolor="white" if given else colour, markeredgewidth=1.6)
-        axes.plot([COLUMNS[0], 1 - COLUMNS[0]], [k - 0.5] * 2, color=GRID, linewidth=0.8, transform=across, clip_on=False, zorder=0)
-    axes.axvline(100, color=INK, linewidth=1.4)
+    left = max(1.05 * float(np.nanmin(percent, initial=0.0)), -100.0)
+    right = min(max(1.05 * float(np.nanmax(percent, initial=0.0)), 115.0), 220.0)
     axes.set_xlim(left, right)
-    axes.set_ylim(len(rows) - 0.4, -0.6)
-    axes.set_yticks([])
-    for side in ("top", "right", "left"):
-        axes.spines[side].set_visible(False)
-    axes.spines["bottom"].set_color(GREY)
-    axes.tick_params(labelsize=9.5, labelcolor=INK, color=GREY, labelfontfamily=family)
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:.0f}%".replace("-", "−")))
-    axes.locator_params(axis="x", nbins=6)
-    axes.set_xlabel(_say(lang, "预测值相当于目标的百分比（横条：5%至95%区间，点：中位数）", "Projection as a percentage of the target (bar: 5–95% range, mark: median)"),
-                    fontsize=9.5, color=GREY)
-    for x, head in zip(COLUMNS, _say(lang, "指标|时间|目标|预测中位数|实现概率", "Indicator|When|Target|Median|Probability").split("|"), strict=True):
-        axes.text(x, -0.72, head, transform=across, fontsize=10, color=GREY, va="bottom")
-    axes.text(100, -0.72, _say(lang, "目标=100%", "target = 100%"), fontsize=10, color=GREY, ha="center", va="bottom")
-    for k, a in enumerate(rows):
-        known = trajectories.registry.catalogue[a.statement.indicator]
-        name = known.label(lang)
-        if lang == "en" and a.unit != "%" and a.statement.relative_to is None:
-            name += f", {units.label(a.unit, lang)}"
+    axes.set_ylim(len(rows) - 0.5, -0.5)
+    axes.axvline(100, color=INK, linewidth=1.4)
+    for k, (a, (low, middle, high)) in enumerate(zip(rows, percent, strict=True)):
+        marker, colour, filled = MARKS[_class(trajectories, a)]
+        marker = ">" if middle > right else "<" if middle < left else marker  # beyond the axis
+        axes.plot([low, high], [k, k], color=colour, alpha=0.35, linewidth=8, solid_capstyle="butt", gid=f"range {a.statement.id}")
+        _point(axes, float(np.clip(middle, left, right)), k, marker, colour, filled, f"median {a.statement.id}")
+        axes.plot([COLUMNS[0], 1 - COLUMNS[0]], [k - 0.5] * 2, color=GRID, linewidth=0.8, transform=across, clip_on=False, zorder=0)
         chance, *others = _probability(trajectories, a, lang)
-        cells = (_wrap(name, 44), _times(a, lang), _stated(a, lang), _middle(a, lang), "\n".join([chance, *others]))
-        for x, text in zip(COLUMNS, cells, strict=True):
-            axes.text(x, k, text, transform=across, fontsize=10 if "\n" not in text else 9, va="center", linespacing=1.2)
+        cells = (_times(a, lang), _stated(a, lang), _middle(a, lang), chance)
+        for x, text in zip(COLUMNS[1:], cells, strict=True):
+            axes.text(x, k + (0.12 if text is not chance or not others else -0.08), text, transform=across, fontsize=10)
+        axes.text(COLUMNS[-1], k + 0.32, "; ".join(others), transform=across, fontsize=8.5, color=GREY)
+        axes.text(COLUMNS[0], k, _row_label(trajectories, a, lang), transform=across, fontsize=10, va="center_baseline", linespacing=1.15)
+    heads = _say(lang, "指标|时间|目标|预测中位数|实现概率", "Indicator|When|Target|Median|Probability").split("|")
+    for x, head in zip(COLUMNS, heads, strict=True):
+        axes.text(x, -0.72, head, transform=across, fontsize=10, color=GREY)
+    axes.text(100, -0.72, _say(lang, "目标=100%", "target = 100%"), fontsize=10, color=GREY, ha="center")
+    axes.set_yticks([])
+    axes.locator_params(axis="x", nbins=6)
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:.0f}%".replace("-", "−")))
+    _bare(axes, family, 9.5)
+    axes.set_xlabel(_say(lang, "预测值相当于目标的百分比（横条：5%至95%区间，点：中位数）",
+                         "Projection as a percentage of the target (bar: 5–95% range, mark: median)"), fontsize=9.5, color=GREY, labelpad=6)
+    labels = {
+        "likely": _say(lang, "较有把握（概率2/3以上）", "Likely (2/3 or more)"),
+        "open": _say(lang, "难以判断", "Open"),
+        "unlikely": _say(lang, "较难实现（概率不足1/3）", "Unlikely (under 1/3)"),
+        "given": _say(lang, "由情景给定", "Set by the scenario"),
+    }
+    used = {_class(trajectories, a) for a in rows}
+    return {label: Line2D([], [], linestyle="", marker=MARKS[key][0], markersize=8, color=MARKS[key][1], markeredgewidth=1.6,
+                          markerfacecolor=MARKS[key][1] if MARKS[key][2] else "white")
+            for key, label in labels.items() if key in used or key != "given"}
+
+
+def _row_label(trajectories: Trajectories, a: Attainment, lang: str) -> str:
+    """Name what a target speaks of; in English with its unit, which the numbers leave out."""
+    name = trajectories.registry.catalogue[a.statement.indicator].label(lang)
+    if lang != "en":
+        return "\n".join(name[k: k + 22] for k in range(0, len(name), 22))
+    unit = f", {units.label(a.unit, lang)}" if a.unit != "%" and a.statement.relative_to is None else ""
+    return name + unit if len(name + unit) <= 46 else f"{textwrap.shorten(name + unit[:1], 60, placeholder='…')}\n{unit[2:]}".rstrip()
 
 
 def _middle(a: Attainment, lang: str) -> str:
     """Write the projected median of what a target speaks of."""
     if a.statement.relative_to is not None:
-        return _number(a.projected[1]) + _say(lang, "倍", " times")
+        return _number(a.projected[1]) + _say(lang, "倍", " ×")
     return _quantity(a.projected[1], a, lang)
-
-
-def _wrap(text: str, width: int) -> str:
-    """Break a label into lines of at most `width` narrow letters; a Chinese character counts for two and may end a line."""
-    if text.isascii():
-        return textwrap.fill(text, width)
-    return "\n".join(text[k: k + width // 2] for k in range(0, len(text), width // 2))

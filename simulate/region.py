@@ -78,7 +78,7 @@ LOOPS: tuple[Loop, ...] = (
         "candidates", "recognitions", "certified_1", "high_tech_enterprises", "rd_demand", "rd_intensity", "rd_expenditure",
         "rd_effective", "rd_in_progress", "rd_matured", "knowledge", "total_factor_productivity", "capacity", "output", "gdp",
         "log_gdp_index", "registrations", "technology_startups")),
-    Loop("budget limit", "R", ("capital", "capacity", "output", "gdp", "log_gdp_index", "general_budget_revenue", "funding",
+    Loop("budget, policy, investment", "R", ("capital", "capacity", "output", "gdp", "log_gdp_index", "general_budget_revenue", "funding",
                                "policy_investment_promotion", "own_investment", "capital_formation", "pipeline", "completion")),
     Loop("cluster saturation", "B", ("cluster_position", "cluster_saturation")),
 )

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+from collections import ChainMap
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
+from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from simulate import documents, units
-from simulate.errors import InvalidInput, Place, Problem, nearest
+from simulate.distributions import Distribution
+from simulate.errors import InvalidInput, Place, Problem, in_order, nearest
 from simulate.indicators import Catalogue, Indicator
 from simulate.targets import (
     Assumption,
@@ -27,6 +30,9 @@ from simulate.targets import (
 
 if TYPE_CHECKING:
     import pandas as pd
+
+Steps = tuple[str | int, ...]
+"""A way into a document: keys, and indices of lists."""
 
 
 @dataclass(frozen=True)
@@ -52,10 +58,10 @@ class Registry:
         """Ids of statements that another one is preferred over."""
         return frozenset(id for s in self.statements if s.prefers for id in s.prefers.over)
 
-    def region(self, id: str) -> Region:
-        """Return the region `id`; raise InvalidInput with the nearest names if there is none."""
+    def region(self, id: str, where: Place | None = None) -> Region:
+        """Return the region `id`; raise InvalidInput (at `where`) with the nearest names if there is none."""
         if id not in self.regions:
-            raise InvalidInput(Problem(f"region: {id!r} is not known.", nearest(id, self.regions, "Regions")))
+            raise InvalidInput(Problem(f"region: {id!r} is not known.", nearest(id, self.regions, "Regions"), where))
         return self.regions[id]
 
     def base_year(self, region: str) -> int:
@@ -130,111 +136,196 @@ class Registry:
 
 
 class _Loader:
-    """Merges seed files into one registry; gathers every problem on the way."""
+    """Merges seed files into one registry; gathers every problem on the way.
+
+    An entry with a problem is left out, but its name counts as declared: what refers to it is not at fault.
+    """
 
     def __init__(self) -> None:
         self.problems: list[Problem] = []
         self.indicators: dict[str, Indicator] = {}
         self.parts: dict[str, Any] = {name: {} for name in ("documents", "regions", "scopes", "departments", "levers", "digests")}
-        self.lists: dict[str, list[Any]] = {n: [] for n in ("statements", "assumptions", "outturns", "measures", "safeguards")}
-        self.where: dict[int, Place] = {}  # id() of a record -> its place
         self.files: list[tuple[documents.Document, SeedFile]] = []
+        self.declared: dict[str, set[object]] = {}
+        self.first: dict[tuple[str, str], Place] = {}  # where a document or an indicator was described first
+        self.titled: set[Path] = set()  # files that describe their document, well or badly
+        self.blind = False  # a file could not be read: nobody knows what it would have declared
+        self.incomplete = False  # a statement was left out
+        self.by_id: dict[str, Place] = {}
 
     def problem(self, what: str, remedy: str, where: Place) -> None:
         self.problems.append(Problem(what, remedy, where))
 
+    def known(self, section: str, name: str, what: str, document: documents.Document, path: Steps, heading: str = "",
+              otherwise: str = "") -> bool:
+        """Whether `name` is held in `section`; note the problem at `path` where no file declares it.
+
+        The remedy: the nearest names (with `heading`: or all of them), else what to do `otherwise`.
+        """
+        held: Mapping[str, object] = self.indicators if section == "indicators" else self.parts[section]
+        if name not in held and not self.blind and name not in self.declared.get(section, ()):
+            self.problem(what, nearest(name, held, heading) or otherwise, document.place(path))
+        return name in held
+
     def add(self, file: Path) -> None:
         try:
             document = documents.read(file)
-            seed: SeedFile = documents.validate(SeedFile, document)
         except InvalidInput as invalid:
             self.problems.extend(invalid.problems)
+            self.blind = True
             return
+        self.declare(document)
+        written = document.data.get("statements", ()) if isinstance(document.data, dict) else ()
+        seed, document, problems = documents.usable(SeedFile, document)
+        self.problems.extend(problems)
+        if seed is None:
+            self.blind = True
+            return
+        self.incomplete |= not isinstance(written, tuple) or len(written) != len(seed.statements)
         self.parts["digests"][file.name] = document.digest
         self.files.append((document, seed))
         if seed.document:
-            self.parts["documents"][seed.document.id] = seed.document
+            self.once("documents", seed.document.id, document, ("document", "id"))
+            self.parts["documents"].setdefault(seed.document.id, seed.document)
         for name in ("regions", "scopes", "departments", "levers"):
             for key, value in getattr(seed, name).items():
-                known = self.parts[name].get(key)
-                if known is not None and known != value:
+                if self.parts[name].setdefault(key, value) != value:
                     self.problem(f"{name}: {key!r} is already described otherwise in another file.",
                                  "Keep one description, or use another id.", document.place((name, key), of_key=True))
-                self.parts[name].setdefault(key, value)
         for index, indicator in enumerate(seed.indicators):
-            self.indicator(indicator, document.place(("indicators", index)))
+            self.indicator(indicator, document, ("indicators", index))
 
-    def indicator(self, indicator: Indicator, where: Place) -> None:
-        known = self.indicators.get(indicator.id)
-        if known is not None and known != indicator:
-            self.problem(f"indicator: {indicator.id!r} is already defined otherwise.", "Use the known one, or another id.", where)
-        if indicator.unit not in units.VOCABULARY:
-            self.problem(f"unit: {indicator.unit!r} is not in the unit vocabulary.",
-                         nearest(indicator.unit, units.VOCABULARY, "Units"), where)
-        self.indicators.setdefault(indicator.id, indicator)
+    def declare(self, document: documents.Document) -> None:
+        """Note every name that a file declares, whether the entry is valid or not."""
+        def note(section: str, names: Iterable[object]) -> None:
+            self.declared.setdefault(section, set()).update(names)
 
-    def measured(self, record: Statement | Outturn | Assumption, document: documents.Document, path: tuple[str | int, ...]) -> None:
-        """Check indicator, unit, place and size of one record."""
+        def named(entries: object) -> list[object]:
+            return [entry.get("id") for entry in entries if isinstance(entry, dict)] if isinstance(entries, tuple) else []
+
+        data = document.data
+        if isinstance(data, dict):
+            for section in ("regions", "scopes", "departments", "levers"):
+                note(section, data[section] if isinstance(data.get(section), dict) else ())
+            note("indicators", named(data.get("indicators")))
+            note("documents", named((data.get("document"),)))
+            if "document" in data:
+                self.titled.add(document.file)
+
+    def once(self, section: str, name: str, document: documents.Document, path: Steps) -> None:
+        """Note the place of `name`, or the problem that it stands twice."""
+        where = document.place(path)
+        first = self.first.setdefault((section, name), where)
+        if first != where:
+            self.problem(f"{path[-1]}: {name!r} stands twice, first at {first}.", "Ids are unique.", where)
+
+    def indicator(self, indicator: Indicator, document: documents.Document, path: Steps) -> None:
+        known = self.indicators.setdefault(indicator.id, indicator)
+        first = self.first.setdefault(("indicators", indicator.id), document.place(path))
+        if known != indicator:
+            self.problem(f"indicator: {indicator.id!r} is already defined otherwise at {first}.", "Use the known one, or another id.",
+                         document.place((*path, "id")))
+        self.unit(indicator.unit, document, path)
+
+    def unit(self, unit: str, document: documents.Document, path: Steps) -> bool:
+        """Whether `unit` is in the vocabulary; note the problem where it is not."""
+        if unit not in units.VOCABULARY:
+            self.problem(f"unit: {unit!r} is not in the unit vocabulary.", nearest(unit, units.VOCABULARY, "Units"),
+                         document.place((*path, "unit")))
+        return unit in units.VOCABULARY
+
+    def place(self, region: str | None, scope: str | None, document: documents.Document, path: Steps) -> None:
+        """Check that region and scope are declared."""
+        if region is not None:
+            is_scope = f"It is a scope: write scope: {region}." if region in self.parts["scopes"] else ""
+            self.known("regions", region, f"region: {region!r} is not known.", document, (*path, "region"),
+                       "" if is_scope else "Regions", is_scope)
+        if scope is not None:
+            is_region = f"It is a region: write region: {scope}." if scope in self.parts["regions"] else "Declare it under `scopes:`."
+            self.known("scopes", scope, f"scope: {scope!r} is not declared.", document, (*path, "scope"), otherwise=is_region)
+
+    def measured(self, record: Statement | Outturn | Assumption, document: documents.Document, path: Steps) -> None:
+        """Check place, indicator, unit and size of one record."""
+        self.place(record.region, getattr(record, "scope", None), document, path)
         if record.indicator is None:
             return
-        if record.indicator not in self.indicators:
-            remedy = nearest(record.indicator, self.indicators) or "Define it under `indicators:` in this file."
-            self.problem(f"indicator: {record.indicator!r} is not in the catalogue.", remedy, document.place((*path, "indicator")))
+        relative = getattr(record, "relative_to", None)
+        unit = record.unit or ""
+        measurable = self.unit(unit, document, path)
+        if not self.known("indicators", record.indicator, f"indicator: {record.indicator!r} is not in the catalogue.", document,
+                          (*path, "indicator"), otherwise="Define it under `indicators:` in this file."):
             return
         known = self.indicators[record.indicator]
-        if record.unit not in units.VOCABULARY:
-            self.problem(f"unit: {record.unit!r} is not in the unit vocabulary.",
-                         nearest(str(record.unit), units.VOCABULARY, "Units"), document.place((*path, "unit")))
-        elif record.unit != known.unit and known.unit in units.VOCABULARY and not getattr(record, "relative_to", None):
+        if measurable and unit != known.unit and known.unit in units.VOCABULARY and not relative:
             try:
-                units.factor(record.unit, known.unit)
+                units.factor(unit, known.unit)
             except InvalidInput as invalid:
                 what, remedy = invalid.problems[0].what, invalid.problems[0].remedy
-                self.problem(f"{record.indicator}: {what.removeprefix('unit: ')}", remedy, document.place((*path, "unit")))
-        scope = getattr(record, "scope", None)
-        if record.region is not None and record.region not in self.parts["regions"]:
-            self.problem(f"region: {record.region!r} is not known.", nearest(record.region, self.parts["regions"], "Regions"),
-                         document.place((*path, "region")))
-        if scope is not None and scope not in self.parts["scopes"]:
-            self.problem(f"scope: {scope!r} is not declared.", nearest(scope, self.parts["scopes"]) or "Declare it under `scopes:`.",
-                         document.place((*path, "scope")))
-        value = getattr(record, "value", None)
-        if known.kind == "share" and value is not None and record.unit == "%" and not 0 <= value <= 100:
-            self.problem(f"value: {record.indicator} is a share of {known.share_of}; {value:g} % is not between 0 and 100.",
-                         "Check the number, or the indicator's kind.", document.place((*path, "value")))
+                self.problem(f"unit: {record.indicator}: {what.removeprefix('unit: ')}", remedy, document.place((*path, "unit")))
+        key = "value" if record.value is not None else "range"
+        given: Distribution | None = getattr(record, "range", None)
+        for number in given.support if given is not None else (record.value,):
+            if known.kind == "share" and unit == "%" and number is not None and not 0 <= number <= 100:
+                self.problem(f"{key}: {record.indicator} is a share of {known.share_of}; {number:g} % is not between 0 and 100.",
+                             "Check the number, or the indicator's kind.", document.place((*path, key)))
 
     def statements(self) -> tuple[Statement, ...]:
         """Complete the statements (document, id), check each, and find contradictions without a preference."""
-        result: list[Statement] = []
+        result: dict[str, Statement] = {}
+        paths: dict[str, tuple[documents.Document, Steps]] = {}
         taken: dict[str, int] = {}
-        self.by_id: dict[str, Place] = {}
         for document, seed in self.files:
-            info = seed.document
+            info, id = seed.document, seed.document.id if seed.document else document.file.stem
+            if seed.statements and info is None and document.file not in self.titled:
+                self.problem("statements: it is not said which document they come from.",
+                             "Add document: {id: …, kind: plan, title: {zh: …, en: …}} to this file.",
+                             document.place(("statements",), of_key=True))
             for index, s in enumerate(seed.statements):
                 path = ("statements", index)
-                if info is None:
-                    self.problem("statements need to say which document they come from.",
-                                 "Add document: {id:, kind: plan, title: {zh:, en:}} to this file.", document.place(path))
-                    break
                 self.measured(s, document, path)
-                base = info.base_year
+                base = info.base_year if info else None
                 if s.role in ("target", "vision") and base is not None and s.last_year <= base:
-                    self.problem(f"year: the target of {s.indicator} is set for {s.last_year}, not after the base year {base}.",
-                                 "Check the year, or the role.", document.place((*path, "year" if s.year else "period")))
-                name = s.id or f"{info.id}:{s.indicator}{f'[{s.scope}]' if s.scope else ''}@{s.when.replace(' ', '')}"
+                    key = "year" if s.year else "period"
+                    self.problem(f"{key}: the target of {s.indicator} is set for {s.last_year}, not after the base year {base}.",
+                                 "Check the year, or the role.", document.place((*path, key)))
+                name = s.id or f"{id}:{s.indicator}{f'[{s.scope}]' if s.scope else ''}@{s.when.replace(' ', '')}"
                 if s.id and s.id in taken:
-                    self.problem(f"id: {s.id!r} stands twice.", "Ids are unique.", document.place((*path, "id")))
+                    self.problem(f"id: {s.id!r} stands twice, first at {self.by_id[s.id]}.", "Ids are unique.",
+                                 document.place((*path, "id")))
                 taken[name] = taken.get(name, 0) + 1
-                if not s.id and taken[name] > 1:
+                if taken[name] > 1:
                     name = f"{name}#{taken[name]}"
-                result.append(dataclasses.replace(s, id=name, document=info.id))
-                self.by_id[name] = document.place(path)
-        for s in result:
-            for other in s.prefers.over if s.prefers else ():
-                if other not in self.by_id:
-                    self.problem(f"prefers: there is no statement {other!r}.", nearest(other, self.by_id), self.by_id[s.id])
-        self.contradictions(result)
-        return tuple(result)
+                result[name] = dataclasses.replace(s, id=name, document=id)
+                paths[name], self.by_id[name] = (document, path), document.place(path)
+        for s in result.values():
+            self.preference(s, result, *paths[s.id])
+        self.contradictions(result.values())
+        return tuple(result.values())
+
+    def preference(self, s: Statement, held: Mapping[str, Statement], document: documents.Document, path: Steps) -> None:
+        """Check that `s` is preferred over other statements on the same quantity, and not in a circle."""
+        for index, over in enumerate(s.prefers.over if s.prefers else ()):
+            other, where = held.get(over), document.place((*path, "prefers", "over", index))
+            if other is None:
+                if not (self.blind or self.incomplete):
+                    self.problem(f"prefers: there is no statement {over!r}.", nearest(over, held) or "Give the other statement an id:.",
+                                 where)
+            elif (other.indicator, other.place) != (s.indicator, s.place):
+                self.problem(f"prefers: {over!r} is about {other.indicator} ({other.place}), not {s.indicator} ({s.place}).",
+                             "Prefer only over statements on the same quantity.", where)
+            elif s.id in self.preferred_over(over, held):
+                self.problem(f"prefers: {s.id!r} and {over!r} are each used instead of the other.", "Keep one of the preferences.", where)
+
+    def preferred_over(self, id: str, held: Mapping[str, Statement]) -> set[str]:
+        """Return `id` and all that is set aside for it, directly or through others."""
+        found, waiting = set[str](), [id]
+        while waiting:
+            name = waiting.pop()
+            s = held.get(name)
+            if s is not None and name not in found:
+                found.add(name)
+                waiting.extend(s.prefers.over if s.prefers else ())
+        return found
 
     def contradictions(self, statements: Iterable[Statement]) -> None:
         groups: dict[tuple[object, ...], list[Statement]] = {}
@@ -243,95 +334,153 @@ class _Loader:
             if s.value is not None and s.id not in superseded and s.indicator in self.indicators:
                 groups.setdefault(s.key, []).append(s)
         for group in groups.values():
-            first, (low, high) = group[0], self.interval(group[0])
-            for s in group[1:]:
-                a, b = self.interval(s)
-                if max(a, low) > min(b, high) * (1 + 1e-12):
-                    self.problem(f"{s.indicator} ({s.place}, {s.when}) is {s.value:g} {s.unit} here and {first.value:g} {first.unit} "
+            for index, s in enumerate(group):
+                first = next((other for other in group[:index] if self.clash(s, other)), None)
+                if first is not None:
+                    self.problem(f"value: {s.indicator} ({s.place}, {s.when}) is {_said(s)} here and {_said(first)} "
                                  f"at {self.by_id[first.id]}.",
                                  "Say which is used and why: id: on the other, and on this one prefers: {over: [its id], why: …}.",
                                  self.by_id[s.id])
 
+    def clash(self, one: Statement, other: Statement) -> bool:
+        """Whether no number satisfies both as printed."""
+        try:
+            (a, b), (c, d) = self.interval(one), self.interval(other)
+        except InvalidInput:  # a unit that does not fit is reported where it stands
+            return False
+        low, high = max(a, c), min(b, d)
+        return low - high > 1e-12 * max(abs(low), abs(high)) if isfinite(low) and isfinite(high) else low > high
+
     def interval(self, s: Statement) -> tuple[float, float]:
         unit = self.indicators[s.indicator].unit
-        factor = 1.0 if s.relative_to or s.unit not in units.VOCABULARY else units.factor(s.unit, unit)
+        factor = 1.0 if s.relative_to or s.unit not in units.VOCABULARY or unit not in units.VOCABULARY else units.factor(s.unit, unit)
         low, high = s.interval()
         return low * factor, high * factor
 
     def finish(self) -> Registry:
+        lists: dict[str, list[Any]] = {name: [] for name in ("assumptions", "outturns", "measures", "safeguards")}
         for document, seed in self.files:
+            if seed.document and seed.document.region:
+                self.place(seed.document.region, None, document, ("document",))
             for index, assumption in enumerate(seed.assumptions):
                 self.measured(assumption, document, ("assumptions", index))
             for index, outturn in enumerate(seed.outturns):
                 self.measured(outturn, document, ("outturns", index))
-            for name in ("assumptions", "outturns", "measures", "safeguards"):
-                self.lists[name].extend(getattr(seed, name))
+            for name in lists:
+                lists[name].extend(getattr(seed, name))
             for name in ("measures", "safeguards"):
                 for index, measure in enumerate(getattr(seed, name)):
                     for kind in ("departments", "levers"):
-                        for id in getattr(measure, kind):
-                            if id not in self.parts[kind]:
-                                self.problem(f"{kind}: {id!r} is not declared.", nearest(id, self.parts[kind], kind.capitalize()),
-                                             document.place((name, index, kind)))
+                        for step, id in enumerate(getattr(measure, kind)):
+                            self.known(kind, id, f"{kind}: {id!r} is not declared.", document, (name, index, kind, step),
+                                       kind.capitalize())
         statements = self.statements()
-        self.regions()
-        if self.problems:
-            raise InvalidInput(self.problems)
-        return Registry(Catalogue(self.indicators), statements=statements, places=self.by_id,
-                        assumptions=tuple(self.lists["assumptions"]), outturns=tuple(self.lists["outturns"]),
-                        measures=tuple(self.lists["measures"]), safeguards=tuple(self.lists["safeguards"]),
-                        documents=self.parts["documents"], **{n: self.parts[n] for n in (
-                            "regions", "scopes", "departments", "levers", "digests")})
-
-    def regions(self) -> None:
-        """Check what the region descriptions refer to."""
         for document, seed in self.files:
             for id, region in seed.regions.items():
-                path: tuple[str | int, ...] = ("regions", id)
-                wanted = [(("inputs", name), indicator) for name, indicator in region.inputs.items()]
-                wanted += [(("sectors", name, "share"), sector.share) for name, sector in region.sectors.items() if sector.share]
-                wanted += [(("clusters", name, "revenue"), cluster.revenue) for name, cluster in region.clusters.items()]
-                for inner, indicator in wanted:
-                    if indicator not in self.indicators:
-                        self.problem(f"indicator: {indicator!r} is not in the catalogue.", nearest(indicator, self.indicators),
-                                     document.place((*path, *inner)))
-                for name, cluster in region.clusters.items():
-                    if cluster.sector is not None and cluster.sector not in region.sectors:
-                        self.problem(f"sector: {cluster.sector!r} is not a sector of {id}.",
-                                     nearest(cluster.sector, region.sectors, "Sectors"), document.place((*path, "clusters", name)))
-                for key, known in (("within", self.parts["regions"]), ("plan", self.parts["documents"])):
-                    value = getattr(region, key)
-                    if value is not None and value not in known:
-                        self.problem(f"{key}: {value!r} is not known.", nearest(value, known, "Known"), document.place((*path, key)))
-                rest = [name for name, sector in region.sectors.items() if not sector.share]
-                if region.sectors and len(rest) != 1:
-                    self.problem(f"sectors: {len(rest)} sectors of {id} have no share; exactly one takes the rest of GDP.",
-                                 "Give share: (an indicator) to all sectors but one.", document.place((*path, "sectors")))
+                self.region(id, region, document, ("regions", id))
+            for id, scope in seed.scopes.items():
+                self.scope(id, scope, document, ("scopes", id))
+        if self.problems:
+            raise InvalidInput(in_order(self.problems))
+        made: dict[str, Any] = {**self.parts, **{name: tuple(found) for name, found in lists.items()}}
+        return Registry(Catalogue(self.indicators), statements=statements, places=self.by_id, **made)
+
+    def region(self, id: str, region: Region, document: documents.Document, path: Steps) -> None:
+        """Check what a region's description refers to."""
+        wanted: list[tuple[Steps, str]] = [(("inputs", name), indicator) for name, indicator in region.inputs.items()]
+        wanted += [(("sectors", name, "share"), sector.share) for name, sector in region.sectors.items() if sector.share]
+        wanted += [(("clusters", name, "revenue"), cluster.revenue) for name, cluster in region.clusters.items()]
+        wanted += [(("headline", index), indicator) for index, indicator in enumerate(region.headline)]
+        for inner, indicator in wanted:
+            self.known("indicators", indicator, f"indicator: {indicator!r} is not in the catalogue.", document, (*path, *inner),
+                       otherwise="`simulate indicators` lists all.")
+        for name, cluster in region.clusters.items():
+            if cluster.sector is not None and cluster.sector not in region.sectors:
+                self.problem(f"sector: {cluster.sector!r} is not a sector of {id}.", nearest(cluster.sector, region.sectors, "Sectors"),
+                             document.place((*path, "clusters", name, "sector")))
+        if region.plan is not None:
+            self.known("documents", region.plan, f"plan: {region.plan!r} is not known.", document, (*path, "plan"), "Documents")
+        self.within(id, region.within, document, (*path, "within"))
+        rest = [name for name, sector in region.sectors.items() if not sector.share]
+        if region.sectors and len(rest) != 1:
+            self.problem(f"sectors: {len(rest)} sectors of {id} have no share; exactly one takes the rest of GDP.",
+                         "Give share: (an indicator) to all sectors but one.", document.place((*path, "sectors"), of_key=True))
+
+    def scope(self, id: str, scope: Scope, document: documents.Document, path: Steps) -> None:
+        """Check that a scope is not a region, and what it lies in."""
+        if id in self.parts["regions"]:
+            self.problem(f"scopes: {id!r} is a region.", "Use another id, or write region: where it is meant.",
+                         document.place(path, of_key=True))
+        self.within(id, scope.within, document, (*path, "within"))
+
+    def within(self, id: str, outer: str | None, document: documents.Document, path: Steps) -> None:
+        """Check that `outer` is a region or scope, and does not lie within `id`."""
+        if outer is None:
+            return
+        places = ChainMap(self.parts["regions"], self.parts["scopes"])
+        if outer not in places and outer not in self.declared.get("scopes", ()):
+            self.known("regions", outer, f"within: {outer!r} is neither a region nor a scope.", document, path, "Regions")
+        chain = [id]
+        while outer in places and outer not in chain:
+            chain.append(outer)
+            outer = places[outer].within
+        if outer == id:
+            self.problem(f"within: a place cannot lie within itself ({' -> '.join([*chain, id])}).", "Let within: name the larger place.",
+                         document.place(path))
+
+
+def _said(s: Statement) -> str:
+    """Return a statement's number with its sense: at least 100 亿元."""
+    return f"{'' if s.sense == 'equal' else s.sense.replace('_', ' ') + ' '}{s.value:g} {s.unit}"
 
 
 @lru_cache(maxsize=8)
 def _load(files: tuple[Path, ...], stamps: tuple[tuple[int, int], ...]) -> Registry:
     loader = _Loader()
     catalogue = documents.read(Path(__file__).with_name("indicators.yaml"))
-    for index, indicator in enumerate(documents.validate(tuple[Indicator, ...], catalogue)):
-        loader.indicator(indicator, catalogue.place((index,)))
+    indicators: tuple[Indicator, ...] = documents.validate(tuple[Indicator, ...], catalogue)
+    for index, indicator in enumerate(indicators):
+        loader.indicator(indicator, catalogue, (index,))
     for file in files:
         loader.add(file)
     return loader.finish()
 
 
+def _seed_files(place: Path) -> list[Path]:
+    """Return the YAML files of a folder, or the one file given. Raises InvalidInput where there is none."""
+    try:
+        if not place.is_dir():
+            place.stat()
+            return [place]
+        found = sorted(file for file in place.iterdir() if file.suffix in (".yaml", ".yml"))
+    except (FileNotFoundError, NotADirectoryError):
+        raise InvalidInput(Problem("there is no such file or folder.", "Check the path of the plan data.", Place(place))) from None
+    except (OSError, ValueError) as error:
+        raise InvalidInput(Problem(f"cannot be read: {getattr(error, 'strerror', None) or error}.", "Check the path of the plan data.",
+                                   Place(place))) from None
+    if not found:
+        raise InvalidInput(Problem("the folder holds no plan data.", "Plan data are files that end in .yaml.", Place(place)))
+    return found
+
+
 def load_registry(*folders: Path | str, builtin: bool = True) -> Registry:
     """Read all seed files: the package's own (unless `builtin` is false), then the YAML files or folders given.
 
-    Raises InvalidInput with every problem of every file.
+    A file named twice is read once. Raises InvalidInput with every problem of every file.
     """
-    files = sorted(documents.data_folder("seeds").glob("*.yaml")) if builtin else []
-    for folder in map(Path, folders):
-        if folder.is_dir():
-            files.extend(sorted(folder.glob("*.yaml")))
-        elif folder.exists():
-            files.append(folder)
-        else:
-            raise InvalidInput(Problem("there is no such file or folder.", "Check the path of the plan data.", Place(folder)))
-    stats = [file.stat() for file in files]
-    return _load(tuple(files), tuple((stat.st_mtime_ns, stat.st_size) for stat in stats))
+    places = [documents.data_folder("seeds")] if builtin else []
+    files: dict[Path, tuple[Path, tuple[int, int]]] = {}
+    problems: list[Problem] = []
+    for place in [*places, *map(Path, folders)]:
+        try:
+            for file in _seed_files(place):
+                stat = file.stat()
+                files.setdefault(file.resolve(), (file.absolute(), (stat.st_mtime_ns, stat.st_size)))
+        except OSError as error:
+            problems.append(Problem(f"cannot be read: {error.strerror}.", "Check the link or the rights.",
+                                    Place(Path(error.filename or place))))
+        except InvalidInput as invalid:
+            problems.extend(invalid.problems)
+    if problems:
+        raise InvalidInput(problems)
+    return _load(tuple(file for file, _ in files.values()), tuple(stamp for _, stamp in files.values()))

@@ -60,6 +60,8 @@ def write(trajectories: Trajectories, summary: dict[str, Any], folder: Path, lan
         figure = plots.fan_chart(trajectories, id, lang)
         files.append(plots.save(figure, folder / f"{id}.png"))
     files.append(plots.save(plots.headline_panel(trajectories, lang), folder / "headline.png"))
+    if summary["targets"]:
+        files.append(plots.save(plots.attainment_chart(trajectories, lang), folder / "attainment.png"))
     text = json.dumps(_finite(summary), ensure_ascii=False, indent=2) + "\n"
     files.append(_into(folder, "result.json", lambda path: _write_text(path, text)))
     return files

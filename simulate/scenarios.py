@@ -226,7 +226,7 @@ def _read(file: Path, trail: tuple[Path, ...] = ()) -> tuple[ScenarioFile, dict[
     if problems:
         raise InvalidInput(problems)
     digests = {file.name: document.digest}
-    places = {"/".join(map(str, path)): document.place(path, of_key=True) for path in document.keys}
+    places = document.places()
     if own.extends is None:
         return own, digests, places
     where = document.place(("extends",))

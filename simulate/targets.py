@@ -23,6 +23,19 @@ ABOUT = 0.05
 """Half-width of `about` (规模, 左右, 级), as a share of the value: our reading, disclosed wherever it is used."""
 
 
+def _raise(problems: list[str]) -> None:
+    """Raise all `problems` as one ValueError, parted by empty lines as `documents` reads them."""
+    if problems:
+        raise ValueError("\n\n".join(problems))
+
+
+def _years(**years: int | tuple[int, ...] | None) -> list[str]:
+    """Return a problem for each of `years` that has not four digits (20205 for 2025)."""
+    return [f"{name}: {year} is not a year of four digits.\nWrite it like 2025."
+            for name, given in years.items() if given is not None
+            for year in (given if isinstance(given, tuple) else (given,)) if not 1000 <= year <= 9999]
+
+
 @record
 class Labels:
     """A name in both languages."""
@@ -82,22 +95,27 @@ class Statement:
 
     def __post_init__(self) -> None:
         """Check what the fields mean together."""
+        problems = _years(year=self.year, period=self.period, relative_to=self.relative_to)
         if (self.region is None) == (self.scope is None):
-            raise ValueError("a statement speaks for exactly one place.\nGive either region: or scope:.")
+            problems.append(f"{'scope: ' if self.scope else ''}a statement speaks for exactly one place.\nGive either region: or scope:.")
         if (self.year is None) == (self.period is None):
-            raise ValueError("a statement needs exactly one time.\nGive either year: 2025 or period: [2021, 2025].")
+            problems.append(f"{'year: ' if self.year else ''}a statement needs exactly one time.\n"
+                            "Give either year: 2025 or period: [2021, 2025].")
         if self.period is not None and len(self.period) != 2:
-            raise ValueError(f"period: {list(self.period)} needs a first and a last year.\nWrite period: [2021, 2025].")
-        if self.period is not None and self.period[0] >= self.period[1]:
-            raise ValueError(f"period: {list(self.period)} does not run forward.\nWrite [first year, last year].")
+            problems.append(f"period: {list(self.period)} needs a first and a last year.\nWrite period: [2021, 2025].")
+        elif self.period is not None and self.period[0] >= self.period[1]:
+            problems.append(f"period: {list(self.period)} does not run forward.\nWrite [first year, last year].")
         if self.aggregate is None and self.period is not None:
-            raise ValueError("period: a period needs to say what its number is.\n"
-                             "Add aggregate: sum (a cumulative total) or aggregate: mean (a yearly mean).")
+            problems.append("period: a period needs to say what its number is.\n"
+                            "Add aggregate: sum (a cumulative total) or aggregate: mean (a yearly mean).")
         if self.aggregate is not None and self.period is None:
-            raise ValueError("aggregate: a cumulative total or mean needs its period.\nWrite period: [2021, 2025] instead of year.")
+            problems.append("aggregate: a cumulative total or mean needs its period.\nWrite period: [2021, 2025] instead of year.")
         if (self.value is None) != self.delegated:
-            raise ValueError("value: a statement has a value, or delegated: true, not both or neither.\n"
-                             "Give value:, or delegated: true for a target set by a higher authority.")
+            problems.append("value: a statement has a value, or delegated: true, not both or neither.\n"
+                            "Give value:, or delegated: true for a target set by a higher authority.")
+        if self.prefers is not None and not self.prefers.over:
+            problems.append("prefers: over: names no statement.\nName the statement that this one is used instead of, by its id.")
+        _raise(problems)
 
     @property
     def place(self) -> str:
@@ -163,12 +181,14 @@ class Assumption:
 
     def __post_init__(self) -> None:
         """Check what the fields mean together."""
+        problems = _years(year=self.year)
         if (self.indicator is None) == (self.parameter is None):
-            raise ValueError("an assumption stands for exactly one thing.\nGive either indicator: or parameter:.")
-        if self.value is None and self.range is None:
-            raise ValueError("an assumption needs a number.\nGive value: or range: {triangular: [low, mode, high]}.")
+            problems.append("an assumption stands for exactly one thing.\nGive either indicator: or parameter:.")
+        if (self.value is None) == (self.range is None):
+            problems.append("an assumption has exactly one number.\nGive either value: or range: {triangular: [low, mode, high]}.")
         if self.indicator is not None and self.unit is None:
-            raise ValueError("'unit' is missing.\nAn assumption on an indicator states its unit.")
+            problems.append("'unit' is missing.\nAn assumption on an indicator states its unit.")
+        _raise(problems)
 
     @property
     def best(self) -> float:
@@ -210,6 +230,10 @@ class Region:
     inputs: dict[str, str] = field(default_factory=dict)
     headline: tuple[str, ...] = ()
 
+    def __post_init__(self) -> None:
+        """Check the year."""
+        _raise(_years(base_year=self.base_year))
+
     def label(self, lang: str = "zh") -> str:
         """Name for a reader of `lang` (zh or en)."""
         return self.en if lang == "en" else self.zh
@@ -228,6 +252,15 @@ class DocumentInfo:
     base_year: int | None = None
     period: tuple[int, int] | None = None
     horizon: int | None = None
+
+    def __post_init__(self) -> None:
+        """Check that the years run forward."""
+        problems = _years(base_year=self.base_year, period=self.period, horizon=self.horizon)
+        if self.period is not None and self.period[0] >= self.period[1]:
+            problems.append(f"period: {list(self.period)} does not run forward.\nWrite [first year, last year].")
+        if self.base_year is not None and self.horizon is not None and self.horizon <= self.base_year:
+            problems.append(f"horizon: {self.horizon} is not after the base year {self.base_year}.\nCheck both years.")
+        _raise(problems)
 
 
 @record
@@ -257,6 +290,15 @@ class Outturn:
     price_basis: Literal["constant", "nominal"] | None = None
     vintage: str | None = None
     note: str | None = None
+
+    def __post_init__(self) -> None:
+        """Check what the fields mean together."""
+        problems = _years(year=self.year)
+        if (self.region is None) == (self.scope is None):
+            problems.append("a recorded value speaks for exactly one place.\nGive either region: or scope:.")
+        if self.months is not None and not 1 <= self.months[0] <= self.months[1] <= 12:
+            problems.append(f"months: {list(self.months)} are not months of one year.\nWrite [1, 6] for the first half of the year.")
+        _raise(problems)
 
 
 @record

@@ -40,7 +40,7 @@ class Shock:
 
 @dataclass(frozen=True)
 class Path:
-    """Values by year, or a total over a period; when its last calendar year is over it holds or lets go."""
+    """Values by year, or a total over a period; after its last year it holds or lets go."""
 
     hold: bool
     values: Mapping[int, float] | None = None
@@ -118,10 +118,10 @@ def points_of(path: Path, base_year: int, base: float | None) -> dict[int, float
 
 
 def imposed(points: Mapping[int, float], hold: bool, t: float, middle: float) -> float | None:
-    """The path's value at t: straight lines between years, level from the last year to its end and, if it holds, beyond."""
+    """The path's value at t: straight lines between years; after the last year the last value, if it holds."""
     years = sorted(points)
     last = years[-1]
-    if middle < years[0] or (middle > last + HALF_YEAR and not hold):
+    if middle < years[0] or (middle > last and not hold):
         return None
     if t >= last:
         return points[last]
@@ -388,7 +388,7 @@ def simulate(w: World, years: int, steps: int, step: Callable[..., Values]) -> l
     rows = []
     for year in range(years + 1):
         t = float(w.base_year + year)
-        rows.append(variables(w, c, points, state, t, t + dt / 2))
+        rows.append(variables(w, c, points, state, t, t - dt / 2 if year else t + dt / 2))  # seen from the step that led here
         if year < years:
             for k in range(steps):
                 state = step(rate, state, t + k * dt, dt)

@@ -138,8 +138,8 @@ def test_the_plain_simulator_on_its_own() -> None:
     rate = naive.shock_rate((naive.Shock("utilisation", 2022.0, 0.2, 2.0),), 2022.0)
     assert math.exp(-2 * rate) == pytest.approx(0.8, rel=1e-15)
     assert naive.imposed({2020: 1.0, 2022: 3.0}, False, 2021.5, 2021.5) == 2.5
-    assert naive.imposed({2020: 1.0, 2022: 3.0}, False, 2022.25, 2022.3) == 3.0
-    assert naive.imposed({2020: 1.0, 2022: 3.0}, False, 2022.75, 2022.8) is None
+    assert naive.imposed({2020: 1.0, 2022: 3.0}, False, 2022.0, 2021.9) == 3.0
+    assert naive.imposed({2020: 1.0, 2022: 3.0}, False, 2022.0, 2022.1) is None
     assert naive.imposed({2020: 1.0, 2022: 3.0}, True, 2030.0, 2030.1) == 3.0
     decay = naive.rk4(lambda s, t, m: {"x": -s["x"]}, {"x": 1.0}, 0.0, 0.1)
     assert decay["x"] == pytest.approx(1 - 0.1 + 0.1**2 / 2 - 0.1**3 / 6 + 0.1**4 / 24, rel=1e-15)

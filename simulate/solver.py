@@ -1,0 +1,668 @@
+"""Sums of products of positive quantities under bounds: is there a solution, which, and if not, whose fault is it.
+
+A row is linear, either in the quantities or in their logarithms; a product inside a sum becomes a quantity of its own.
+Bounds come in `Element`s that can be switched on and off (bit e of a mask for element e). Three methods, cheapest first:
+interval propagation, which proves most infeasibilities and names the elements it used; a dive, which fixes quantities
+to the middle of what propagation leaves; SCIP, a global nonconvex solver (extra `solve`), for the rest and for optima.
+
+Tolerances: bounds are widened by `SLACK` (relative); a solution satisfies rows and bounds to `TOLERANCE` (relative).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from math import exp, inf, isfinite, log
+from typing import Any, NamedTuple
+
+from simulate.errors import MissingExtra
+
+SLACK = 1e-7
+TOLERANCE = 1e-6
+TINY, HUGE = 1e-12, 1e15
+_LOW, _HIGH = log(TINY), log(HUGE)
+
+
+class Terms:
+    """A sum of products of powers of variables: {((variable, power), ...): coefficient}."""
+
+    __slots__ = ("of",)
+
+    def __init__(self, of: dict[tuple[tuple[int, float], ...], float]) -> None:
+        self.of = of
+
+    @classmethod
+    def variable(cls, index: int) -> Terms:
+        """The variable itself."""
+        return cls({((index, 1.0),): 1.0})
+
+    @staticmethod
+    def _of(other: Terms | float) -> dict[tuple[tuple[int, float], ...], float]:
+        return other.of if isinstance(other, Terms) else {(): float(other)}
+
+    def __add__(self, other: Terms | float) -> Terms:
+        result = dict(self.of)
+        for key, c in self._of(other).items():
+            total = result.get(key, 0.0) + c
+            if abs(total) <= 1e-15 * max(abs(c), 1e-300):
+                result.pop(key, None)
+            else:
+                result[key] = total
+        return Terms(result)
+
+    __radd__ = __add__
+
+    def __mul__(self, other: Terms | float) -> Terms:
+        result = Terms({})
+        for a, ca in self.of.items():
+            part: dict[tuple[tuple[int, float], ...], float] = {}
+            for b, cb in self._of(other).items():
+                powers = dict(a)
+                for v, p in b:
+                    powers[v] = powers.get(v, 0.0) + p
+                key = tuple(sorted((v, p) for v, p in powers.items() if p))
+                part[key] = part.get(key, 0.0) + ca * cb
+            result = result + Terms(part)
+        return result
+
+    __rmul__ = __mul__
+
+    def __sub__(self, other: Terms | float) -> Terms:
+        return self + Terms({key: -c for key, c in self._of(other).items()})
+
+    def __rsub__(self, other: float) -> Terms:
+        return self * -1.0 + other
+
+    def __truediv__(self, other: Terms | float) -> Terms:
+        return self * (other**-1.0 if isinstance(other, Terms) else 1.0 / other)
+
+    def __rtruediv__(self, other: float) -> Terms:
+        return self**-1.0 * other
+
+    def __pow__(self, power: float) -> Terms:
+        terms = {key: c for key, c in self.of.items() if c}
+        if len(terms) == 1:
+            (key, c), = terms.items()
+            if c > 0:
+                return Terms({tuple((v, p * power) for v, p in key): c**power})
+        if power == int(power) and 1 <= power <= 8:
+            result = self
+            for _ in range(int(power) - 1):
+                result = result * self
+            return result
+        raise ValueError("a power of a sum or difference cannot be taken; write it as a product")
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How long one question to the global solver may take, in seconds and in nodes of its tree."""
+
+    seconds: float = 5.0
+    nodes: int = 50_000
+
+
+class Element(NamedTuple):
+    """A bound that can be switched: `side` +1 (at least) or -1 (at most)."""
+
+    variable: int
+    side: int
+    value: float
+
+
+class Row(NamedTuple):
+    """sum(a z) == or <= b, z being the variables or (`logs`) their logarithms; `tag`: the identity it belongs to."""
+
+    logs: bool
+    parts: tuple[tuple[int, float], ...]
+    b: float
+    equal: bool
+    tag: int
+
+
+class Answer(NamedTuple):
+    """Feasible (True, with values), infeasible (False, with the mask of elements and rows used), or not known (None)."""
+
+    feasible: bool | None
+    values: list[float] | None = None
+    core: int = 0
+
+
+class _State:
+    """Intervals of variables (and of their logarithms) with the bits of what made each end."""
+
+    __slots__ = ("high", "high_why", "lhigh", "llow", "low", "low_why")
+
+    def __init__(self, n: int) -> None:
+        self.low, self.high, self.llow, self.lhigh = [-inf] * n, [inf] * n, [-inf] * n, [inf] * n
+        self.low_why, self.high_why = [0] * n, [0] * n
+
+
+class _Empty(Exception):  # noqa: N818
+    """No value is left; carries the bits responsible."""
+
+
+def _log(x: float) -> float:
+    return log(x) if x > TINY else _LOW
+
+
+@dataclass
+class System:
+    """Variables, rows and elements. Variables are positive unless `signed`."""
+
+    low: list[float] = field(default_factory=list)
+    high: list[float] = field(default_factory=list)
+    signed: list[bool] = field(default_factory=list)
+    rows: list[Row] = field(default_factory=list)
+    elements: list[Element] = field(default_factory=list)
+    products: dict[tuple[tuple[int, float], ...], int] = field(default_factory=dict)
+    made: dict[int, tuple[tuple[int, float], ...]] = field(default_factory=dict)
+
+    def variable(self, low: float = 0.0, high: float = inf, signed: bool = False) -> int:
+        """Add a variable; return its index."""
+        self.low.append(low if signed else max(low, TINY))
+        self.high.append(high if signed else min(high, HUGE))
+        self.signed.append(signed)
+        return len(self.low) - 1
+
+    def add(self, left: Terms | float, relation: str, right: Terms | float, tag: int) -> None:
+        """Add left == right, left <= right or left >= right."""
+        difference = Terms({(): 0.0}) + left - right
+        if relation == ">=":
+            difference = difference * -1.0
+        terms = [(key, c) for key, c in difference.of.items() if abs(c) > 1e-300]
+        if not any(key for key, _ in terms):
+            return
+        equal = relation == "=="
+        plain = not any(self.signed[v] for key, _ in terms for v, _ in key)
+        if len(terms) == 2 and terms[0][1] * terms[1][1] < 0 and plain:
+            (up, cu), (down, cd) = terms if terms[0][1] > 0 else terms[::-1]
+            parts = dict(up)
+            for v, p in down:
+                parts[v] = parts.get(v, 0.0) - p
+            self.rows.append(Row(True, tuple((v, p) for v, p in parts.items() if p), log(-cd / cu), equal, tag))
+            return
+        parts = {}
+        for key, c in terms:
+            if key:
+                parts[self._product(key, tag)] = c
+        self.rows.append(Row(False, tuple(parts.items()), -sum(c for key, c in terms if not key), equal, tag))
+
+    def _product(self, key: tuple[tuple[int, float], ...], tag: int) -> int:
+        if len(key) == 1 and key[0][1] == 1.0:
+            return key[0][0]
+        if any(self.signed[v] for v, _ in key):
+            raise ValueError("a quantity that may be negative cannot be multiplied")
+        if key not in self.products:
+            index = self.products[key] = self.variable()
+            self.made[index] = key
+            self.rows.append(Row(True, (*key, (index, -1.0)), 0.0, True, tag))
+        return self.products[key]
+
+    # --- parts that touch nothing else
+
+    def prune(self, keep: set[int]) -> list[tuple[int, Row]]:
+        """Drop rows that one free variable can always satisfy; return (variable, row) in order of dropping."""
+        bounded = keep | {e.variable for e in self.elements}
+        count: dict[int, set[int]] = {}
+        for r, row in enumerate(self.rows):
+            for v, _ in row.parts:
+                count.setdefault(v, set()).add(r)
+        dropped: list[tuple[int, Row]] = []
+        gone: set[int] = set()
+        queue = [v for v, rows in count.items() if len(rows) == 1]
+        while queue:
+            v = queue.pop()
+            rows = count[v] - gone
+            if len(rows) != 1 or v in bounded:
+                continue
+            r = next(iter(rows))
+            row = self.rows[r]
+            a = dict(row.parts)[v]
+            below, above = self.low[v] <= TINY, self.high[v] >= HUGE
+            ok = below and above if row.logs and row.equal else (
+                (below if a > 0 else above) if not row.equal and (row.logs or self.signed[v]) else
+                self.signed[v] and self.low[v] == -inf and above if row.equal else a < 0 and above)
+            if ok:
+                gone.add(r)
+                dropped.append((v, row))
+                queue += [u for u, _ in row.parts if u != v]
+        self.rows = [row for r, row in enumerate(self.rows) if r not in gone]
+        return dropped
+
+    def components(self) -> list[System]:
+        """Split into systems that share no variable; variables and elements keep their numbers."""
+        root = list(range(len(self.low)))
+
+        def find(v: int) -> int:
+            while root[v] != v:
+                root[v] = root[root[v]]
+                v = root[v]
+            return v
+
+        for row in self.rows:
+            first = find(row.parts[0][0])
+            for v, _ in row.parts[1:]:
+                root[find(v)] = first
+        parts: dict[int, list[Row]] = {}
+        for row in self.rows:
+            parts.setdefault(find(row.parts[0][0]), []).append(row)
+        owners: dict[int, list[int]] = {}
+        for e, element in enumerate(self.elements):
+            owners.setdefault(find(element.variable), []).append(e)
+        return [_Part(self.low, self.high, self.signed, parts.get(top, []), self.elements, self.products, self.made,
+                      mask=sum(1 << e for e in owners.get(top, ()))) for top in {*parts, *owners}]
+
+    # --- intervals
+
+    def start(self, mask: int, used: Sequence[int]) -> _State:
+        """Domains and the elements of `mask`."""
+        s = _State(len(self.low))
+        for v in used:
+            s.low[v], s.high[v] = self.low[v], self.high[v]
+            if not self.signed[v]:
+                s.llow[v], s.lhigh[v] = _log(self.low[v]), _log(self.high[v])
+        for e in _bits(mask):
+            self._tighten(s, self.elements[e].variable, self.elements[e].side, self.elements[e].value
+                          - self.elements[e].side * SLACK * abs(self.elements[e].value), 1 << e)
+        return s
+
+    def _tighten(self, s: _State, v: int, side: int, value: float, why: int) -> bool:
+        """Move one end of an interval if that gains something; raise _Empty where nothing is left."""
+        signed = self.signed[v]
+        if side > 0:
+            if value <= s.low[v]:
+                return False
+            gap = s.high[v] - s.low[v]
+            gain = value - s.low[v] > (1e-3 * gap if isfinite(gap) and gap < 1e12 else 0.0) + 1e-13 * abs(value) if signed else (
+                (g := _log(value)) - s.llow[v] > 1e-3 * (s.lhigh[v] - s.llow[v]) + 1e-12)
+            if not gain and value <= s.high[v]:
+                return False
+            s.low[v], s.low_why[v] = value, why
+            if not signed:
+                s.llow[v] = _log(value)
+        else:
+            value = value if signed else max(value, TINY)
+            if value >= s.high[v]:
+                return False
+            gap = s.high[v] - s.low[v]
+            gain = s.high[v] - value > (1e-3 * gap if isfinite(gap) and gap < 1e12 else 0.0) + 1e-13 * abs(value) if signed else (
+                s.lhigh[v] - (g := _log(value)) > 1e-3 * (s.lhigh[v] - s.llow[v]) + 1e-12)
+            if not gain and value >= s.low[v]:
+                return False
+            s.high[v], s.high_why[v] = value, why
+            if not signed:
+                s.lhigh[v] = _log(value)
+        if s.low[v] > s.high[v]:
+            if s.low[v] - s.high[v] > 1e-9 * max(abs(s.low[v]), abs(s.high[v])):
+                raise _Empty(s.low_why[v] | s.high_why[v])
+            if side > 0:
+                s.low[v], s.llow[v] = s.high[v], s.lhigh[v]
+            else:
+                s.high[v], s.lhigh[v] = s.low[v], s.llow[v]
+        return True
+
+    def propagate(self, s: _State, rows: Sequence[int], watch: dict[int, list[int]], queue: Iterable[int], bit: int) -> None:
+        """Narrow intervals through the rows until nothing moves; raise _Empty with the bits responsible."""
+        pending = dict.fromkeys(queue)
+        budget = 60 * len(rows) + 200
+        while pending and budget:
+            budget -= 1
+            r = next(iter(pending))
+            del pending[r]
+            row = self.rows[r]
+            lows, highs = (s.llow, s.lhigh) if row.logs else (s.low, s.high)
+            for sign in (1.0, -1.0) if row.equal else (1.0,):
+                b, total, infinite, scale = sign * row.b, 0.0, [], abs(row.b)
+                for v, a in row.parts:
+                    c = sign * a
+                    end = lows[v] if c > 0 else highs[v]
+                    if not -1e14 < end < 1e14 and not row.logs:
+                        infinite.append(v)
+                    else:
+                        total += c * end
+                        scale = max(scale, abs(c * end))
+                if len(infinite) > 1:
+                    continue
+                margin = 1e-11 if row.logs else 1e-11 * scale
+                for v, a in row.parts:
+                    if infinite and v != infinite[0]:
+                        continue
+                    c = sign * a
+                    rest = total if infinite else total - c * (lows[v] if c > 0 else highs[v])
+                    limit = (b - rest + margin) / c
+                    side = -1 if c > 0 else 1
+                    if (limit >= highs[v]) if side < 0 else (limit <= lows[v]):
+                        continue
+                    why = 1 << (bit + r)
+                    for u, d in row.parts:
+                        if u != v:
+                            why |= s.low_why[u] if sign * d > 0 else s.high_why[u]
+                    if row.logs and not -700 < limit < 700:
+                        limit = -700.0 if limit < 0 else 700.0
+                    moved = self._tighten(s, v, side, exp(limit) if row.logs else limit, why)
+                    if moved:
+                        for other in watch[v]:
+                            if other != r:
+                                pending[other] = None
+                        lows, highs = (s.llow, s.lhigh) if row.logs else (s.low, s.high)
+                        total = total if infinite else rest + c * (lows[v] if c > 0 else highs[v])
+
+
+@dataclass
+class _Part(System):
+    """A component of a system: its rows, and the mask of its elements."""
+
+    mask: int = 0
+
+
+def _bits(mask: int) -> Iterator[int]:
+    while mask:
+        low = mask & -mask
+        yield low.bit_length() - 1
+        mask ^= low
+
+
+class Oracle:
+    """Answers whether elements can hold together, remembering solutions and cores."""
+
+    def __init__(self, system: System, limits: Limits = Limits()) -> None:  # noqa: B008
+        self.system, self.limits = system, limits
+        self.bit = len(system.elements)
+        self.mask = system.mask if isinstance(system, _Part) else (1 << self.bit) - 1
+        used = {v for row in system.rows for v, _ in row.parts} | {system.elements[e].variable for e in _bits(self.mask)}
+        self.used = sorted(used)
+        self.all_rows = range(len(system.rows))
+        self.solutions: list[tuple[int, list[float]]] = []
+        self.cores: list[int] = []
+        self.calls = 0
+
+    def ask(self, mask: int, rows: Iterable[int] | None = None, fresh: bool = False) -> Answer:
+        """Whether the elements of `mask` hold together under the rows (`rows`: some only; `fresh`: without memory)."""
+        whole = rows is None
+        if whole and not fresh:
+            for satisfied, values in self.solutions:
+                if mask & ~satisfied == 0:
+                    return Answer(True, values)
+            for core in self.cores:
+                if core & ~mask & ((1 << self.bit) - 1) == 0:
+                    return Answer(False, None, core)
+        chosen = list(self.all_rows if rows is None else rows)
+        watch: dict[int, list[int]] = {v: [] for v in self.used}
+        for r in chosen:
+            for v, _ in self.system.rows[r].parts:
+                watch[v].append(r)
+        try:
+            state = self.system.start(mask, self.used)
+            self.system.propagate(state, chosen, watch, chosen, self.bit)
+        except _Empty as empty:
+            core: int = empty.args[0]
+            if whole:
+                self.cores.append(core)
+            return Answer(False, None, core)
+        values = self._dive(state, chosen, watch, mask)
+        if values is None:
+            answer = self._scip(mask, chosen, state)
+            if answer.feasible is False and whole:
+                self.cores.append(answer.core)
+            if answer.feasible is not True:
+                return answer
+            values = answer.values
+        assert values is not None
+        if whole:
+            self.solutions.append((self._satisfied(values), values))
+        return Answer(True, values)
+
+    def _satisfied(self, values: list[float]) -> int:
+        mask = 0
+        for e in _bits(self.mask):
+            v, side, bound = self.system.elements[e]
+            if side * (values[v] - bound) >= -TOLERANCE * max(abs(bound), TINY):
+                mask |= 1 << e
+        return mask
+
+    def holds(self, values: Sequence[float], mask: int, rows: Iterable[int]) -> bool:
+        """Whether values satisfy rows and elements, to `TOLERANCE`."""
+        for r in rows:
+            row = self.system.rows[r]
+            terms = [a * (_log(values[v]) if row.logs else values[v]) for v, a in row.parts]
+            gap = sum(terms) - row.b
+            if (abs(gap) if row.equal else gap) > TOLERANCE * (1.0 if row.logs else max(abs(row.b), *map(abs, terms), TINY)):
+                return False
+        return not mask & ~self._satisfied(list(values))
+
+    def _dive(self, state: _State, rows: list[int], watch: dict[int, list[int]], mask: int) -> list[float] | None:
+        """Fix variables one after the other, narrowest first, to the middle of what is left."""
+        system, open_ = self.system, set(self.used)
+        values = [0.0] * len(system.low)
+        try:
+            while open_:
+                v = min(open_, key=lambda u: (u in system.made, state.lhigh[u] - state.llow[u] if not system.signed[u] else 50.0, u))
+                low, high = state.low[v], state.high[v]
+                if system.signed[v]:
+                    x = (low + high) / 2 if isfinite(low) and isfinite(high) else low if isfinite(low) else high if isfinite(high) else 0.0
+                elif high < 1e14 and low > 1e-11:
+                    x = (low * high) ** 0.5 if high > 2 * low else (low + high) / 2
+                else:
+                    x = 1.05 * low if low > 1e-11 else 0.7 * high if high < 1e14 else 1.0
+                x = min(max(x, low), high)
+                system._tighten(state, v, 1, x, 0)
+                system._tighten(state, v, -1, x, 0)
+                state.low[v] = state.high[v] = values[v] = x
+                if not system.signed[v]:
+                    state.llow[v] = state.lhigh[v] = _log(x)
+                open_.discard(v)
+                system.propagate(state, rows, watch, watch[v], self.bit)
+        except _Empty:
+            return None
+        return values if self.holds(values, mask, rows) else None
+
+    # --- the global solver
+
+    def _build(self, mask: int, rows: list[int], state: _State, elastic: dict[int, float] | None = None) -> _Model:
+        pyscipopt = _pyscipopt()
+        model = pyscipopt.Model()
+        model.hideOutput()
+        model.setParam("limits/time", max(self.limits.seconds, 1e-3))
+        model.setParam("limits/nodes", self.limits.nodes)
+        model.setParam("numerics/feastol", 1e-8)
+        model.setParam("misc/printreason", False)
+        system = self.system
+        in_logs = {v for r in rows if system.rows[r].logs for v, _ in system.rows[r].parts}
+        in_plain = {v for r in rows if not system.rows[r].logs for v, _ in system.rows[r].parts}
+        touched = in_logs | in_plain | {system.elements[e].variable for e in _bits(mask)}
+        built = _Model(model, {}, {}, {}, {})
+        free = {system.elements[e].variable for e in elastic or {}}
+        for v in sorted(touched):
+            low, high = state.low[v], state.high[v]
+            if system.signed[v]:
+                size = max((abs(x) for x in (low, high) if isfinite(x)), default=1.0) or 1.0
+                built.scale[v] = size
+                built.x[v] = model.addVar(lb=low / size if isfinite(low) else None, ub=high / size if isfinite(high) else None)
+                continue
+            size = built.scale[v] = exp((max(state.llow[v], _LOW) + min(state.lhigh[v], _HIGH)) / 2) if (
+                state.llow[v] > _LOW + 1 or state.lhigh[v] < _HIGH - 1) and state.lhigh[v] - state.llow[v] < 8 else 1.0
+            if v in in_logs or v in free or v not in in_plain:
+                built.y[v] = model.addVar(lb=state.llow[v] - log(size), ub=state.lhigh[v] - log(size))
+            if v in in_plain:
+                built.x[v] = model.addVar(lb=low / size, ub=high / size if high < HUGE else None)
+            if v in built.x and v in built.y:
+                model.addCons(built.x[v] == pyscipopt.exp(built.y[v]))
+        for r in rows:
+            row = system.rows[r]
+            if row.logs:
+                left = pyscipopt.quicksum(a * built.y[v] for v, a in row.parts)
+                right = row.b - sum(a * log(built.scale[v]) for v, a in row.parts)
+            else:
+                unit = max(abs(a) * built.scale[v] for v, a in row.parts)
+                left = pyscipopt.quicksum(a * built.scale[v] / unit * built.x[v] for v, a in row.parts)
+                right = row.b / unit
+            model.addCons(left == right if row.equal else left <= right)
+        for e, weight in (elastic or {}).items():
+            v, side, bound = system.elements[e]
+            gap = built.slack[e] = model.addVar(lb=0.0, obj=weight)
+            if v in built.y:
+                at = _log(bound) - log(built.scale[v])
+                model.addCons(built.y[v] + gap >= at if side > 0 else built.y[v] - gap <= at)
+            else:
+                at, width = bound / built.scale[v], max(abs(bound), TINY) / built.scale[v]
+                model.addCons(built.x[v] + width * gap >= at if side > 0 else built.x[v] - width * gap <= at)
+        return built
+
+    def _values(self, built: _Model) -> list[float]:
+        values = [0.0] * len(self.system.low)
+        model = built.model
+        for v in {*built.x, *built.y}:
+            size = built.scale[v]
+            values[v] = size * exp(model.getVal(built.y[v])) if v in built.y else size * model.getVal(built.x[v])
+        return values
+
+    def _scip(self, mask: int, rows: list[int], state: _State) -> Answer:
+        self.calls += 1
+        if self.limits.seconds <= 0 or self.limits.nodes <= 0:
+            return Answer(None)
+        built = self._build(mask, rows, state)
+        built.model.setParam("limits/solutions", 1)
+        built.model.optimize()
+        status = built.model.getStatus()
+        if built.model.getNSols():
+            values = self._values(built)
+            return Answer(True, values) if self.holds(values, mask, rows) else Answer(None)
+        if status == "infeasible":
+            core = mask
+            for r in rows:
+                core |= 1 << (self.bit + r)
+            return Answer(False, None, core)
+        return Answer(None)
+
+    def extreme(self, v: int, side: int, mask: int) -> tuple[float | None, list[float] | None]:
+        """The least (side -1) or greatest (+1) value of a variable: (±inf if unbounded, None if not known) and where."""
+        rows = list(self.all_rows)
+        watch: dict[int, list[int]] = {u: [] for u in self.used}
+        for r in rows:
+            for u, _ in self.system.rows[r].parts:
+                watch[u].append(r)
+        state = self.system.start(mask, self.used)
+        self.system.propagate(state, rows, watch, rows, self.bit)
+        end = state.high[v] if side > 0 else state.low[v]
+        if state.high[v] - state.low[v] <= TOLERANCE * abs(state.high[v]):
+            return end, None
+        if self.limits.seconds <= 0 or self.limits.nodes <= 0:
+            return None, None
+        built = self._build(mask, rows, state)
+        z = built.y.get(v, built.x.get(v))
+        built.model.setObjective(z, "maximize" if side > 0 else "minimize")
+        built.model.setParam("limits/gap", 1e-6)
+        built.model.optimize()
+        if built.model.getStatus() not in ("optimal", "gaplimit"):
+            return (side * inf, None) if built.model.getStatus() in ("unbounded", "inforunbd") else (None, None)
+        values = self._values(built)
+        at_domain = values[v] >= 0.5 * HUGE if side > 0 else not self.system.signed[v] and values[v] <= 2 * TINY
+        return (inf if side > 0 else 0.0) if at_domain else values[v], values
+
+    def relax(self, hard: int, elastic: dict[int, float]) -> tuple[dict[int, float], list[float], float] | None:
+        """Least weighted relative change (in logarithms) of the elastic elements with which all rows and `hard` hold.
+
+        Returns (change of each element, values, cost), or None where no change helps or the limit is reached.
+        """
+        rows = list(self.all_rows)
+        watch: dict[int, list[int]] = {u: [] for u in self.used}
+        for r in rows:
+            for u, _ in self.system.rows[r].parts:
+                watch[u].append(r)
+        try:
+            state = self.system.start(hard, self.used)
+            self.system.propagate(state, rows, watch, rows, self.bit)
+        except _Empty:
+            return None
+        built = self._build(hard | sum(1 << e for e in elastic), rows, state, elastic)
+        built.model.setParam("limits/gap", 1e-6)
+        built.model.optimize()
+        if not built.model.getNSols() or built.model.getStatus() not in ("optimal", "gaplimit"):
+            return None
+        changes = {e: built.model.getVal(gap) for e, gap in built.slack.items()}
+        return {e: c for e, c in changes.items() if c > 1e-7}, self._values(built), float(built.model.getObjVal())
+
+    # --- conflicts
+
+    def shrink(self, core: int, hard: int = 0) -> int | None:
+        """A minimal infeasible subset of the elements of `core` (with `hard` always on); None if a limit was reached."""
+        elements = (1 << self.bit) - 1
+        core &= elements & ~hard
+        for e in list(_bits(core)):
+            if core >> e & 1:
+                answer = self.ask(core & ~(1 << e) | hard)
+                if answer.feasible is None:
+                    return None
+                if answer.feasible is False:
+                    core &= answer.core & elements & ~(1 << e)
+        return core
+
+    def conflicts(self, mask: int, hard: int = 0, limit: int = 12, tries: int = 150) -> tuple[list[int], list[int], bool]:
+        """Minimal infeasible subsets of `mask` (with `hard` always on), minimal corrections, and whether both are complete.
+
+        Smallest hitting sets of the conflicts known so far are left out in turn: what remains is either feasible (the
+        set is a minimal correction) or yields a conflict not yet known.
+        """
+        known: list[int] = []
+        hitting: list[int] = [0]
+        corrections: list[int] = []
+        while len(known) < limit and tries:
+            todo = [h for h in sorted(hitting, key=int.bit_count) if h not in corrections]
+            if not todo:
+                return known, corrections, True
+            tries -= 1
+            answer = self.ask(mask & ~todo[0] | hard)
+            if answer.feasible:
+                corrections.append(todo[0])
+                continue
+            found = self.shrink(answer.core, hard) if answer.feasible is False else None
+            if found is None:
+                return known, corrections, False
+            known.append(found)
+            grown = {h if h & found else h | 1 << e for h in hitting for e in ([0] if h & found else _bits(found))}
+            hitting = _minimal(grown)
+            if len(hitting) > 3000:
+                break
+        return known, corrections, False
+
+    def rows_of(self, mask: int) -> list[int]:
+        """A minimal set of tags of rows under which the elements of `mask` clash."""
+        answer = self.ask(mask, fresh=True)
+        rows = [r for r in self.all_rows if answer.core >> (self.bit + r) & 1]
+        tags = sorted({self.system.rows[r].tag for r in rows})
+        for tag in list(tags):
+            if len(tags) > 1:
+                fewer = [r for r in rows if self.system.rows[r].tag != tag]
+                if self.ask(mask, fewer).feasible is False:
+                    rows = fewer
+                    tags.remove(tag)
+        return tags
+
+
+def _minimal(sets: Iterable[int]) -> list[int]:
+    result: list[int] = []
+    for s in sorted(sets, key=int.bit_count):
+        if not any(r & ~s == 0 for r in result):
+            result.append(s)
+    return result
+
+
+class _Model(NamedTuple):
+    """A SCIP model and its variables by ours: plain, logarithmic, slack; with the scale of each."""
+
+    model: Any
+    x: dict[int, Any]
+    y: dict[int, Any]
+    slack: dict[int, Any]
+    scale: dict[int, float]
+
+
+def _pyscipopt() -> Any:
+    try:
+        import pyscipopt
+    except ImportError:
+        raise MissingExtra("pyscipopt", "solve") from None
+    return pyscipopt
+
+
+Solve = Callable[[int], Answer]
