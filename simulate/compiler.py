@@ -1,9 +1,10 @@
-"""From equations to one function over preallocated arrays. Pure: numpy only.
+"""From equations to functions over preallocated arrays. Pure: numpy only.
 
 Equations are called once with symbols in place of arrays, and the NumPy operations they ask for are recorded, every
-distinct one once. From the record two Python functions are written that perform only the operations needed, in an order
-in which few buffers suffice, so that these stay in the processor's cache. What does not change in time is computed once,
-before the time loop; what is the same in all runs, on one number; a product with a known 1 or 0 not at all.
+distinct one once, row by row (a sector or cluster is a row of runs). From the record two Python functions are written
+that perform only the operations needed, into few buffers used again and again, so that these stay in the processor's
+cache. What does not change in time is computed once, before the time loop; what is the same in all runs, on one number;
+a product with a known 1 or 0 not at all.
 
 The operations are those of the plain evaluation, on the same operands in the same order, so that the bits are the same.
 (x·1 is x; a finite parameter times 0 is 0: only the sign of a zero may differ.)
@@ -24,15 +25,19 @@ if TYPE_CHECKING:
 
 Array = NDArray[np.float64]
 Functions = tuple[Callable[..., None], Callable[..., None]]
+
+MOST_PROGRAMS = 200
+"""Programs that a model keeps; at more it forgets them all, so that endless scenarios do not fill the memory."""
+
 _POWERS: dict[float, Callable[[Any], Any]] = {-1: np.reciprocal, 0.5: np.sqrt, 1: np.positive, 2: np.square}  # as arrays do
-_FRESH = ("where", "less", "less_equal", "greater", "greater_equal")  # not written into a buffer of numbers
+_FRESH = ("where", "less", "less_equal", "greater", "greater_equal")  # results that go into no buffer
 
 
 @dataclass(frozen=True, eq=False)
 class Node:
-    """An operation on one row of runs, or a leaf (no arguments): something given, or a literal number.
+    """An operation on rows of runs, or a leaf (no arguments): something given, or a literal number.
 
-    wide: differs between runs. moving: changes in time. finite: known to be so. `number` orders nodes by first use.
+    wide: differs between runs. moving: changes in time. finite: known to be so.
     """
 
     number: int
@@ -61,7 +66,7 @@ class Record:
 
     def literal(self, value: float) -> Node:
         """Return a number known when the code is written."""
-        return self.known.setdefault(("literal", str(float(value))), Node(len(self.known), "literal", literal=float(value)))
+        return self.known.setdefault(("literal", repr(float(value))), Node(len(self.known), "literal", literal=float(value)))
 
     def operation(self, name: str, *arguments: Node) -> Node:
         """Return the result of NumPy's function `name`."""
@@ -76,7 +81,7 @@ class Record:
         numbers = [a.literal for a in arguments]
         if name not in _FRESH and None not in numbers:
             with np.errstate(all="ignore"):
-                return self.literal(float(getattr(np, name)(*numbers)))
+                return self.literal(getattr(np, name)(*numbers))
         return self.known.setdefault((name, *(a.number for a in arguments)), Node(
             len(self.known), name, arguments, any(a.wide for a in arguments), any(a.moving for a in arguments)))
 
@@ -126,37 +131,37 @@ class Program:
 
     source: str
     constants: tuple[str, ...]
-    bind: Callable[[Sequence[Any], int], Functions]
+    bind: Callable[[Sequence[Array], int], Functions]
 
 
 def write(moving: Sequence[Node], state: Sequence[Node], rates: Sequence[Node], report: Sequence[Node],
           labels: Mapping[int, str]) -> Program:
     """Write the program that computes the nodes `rates` and `report`; `labels` (by node number) become comments."""
     d, o = [(f"d{k}", n) for k, n in enumerate(rates)], [(f"o{k}", n) for k, n in enumerate(report)]
-    still = [n for n in _needed((*rates, *report)) if not n.moving]
+    unpacked = [_unpack([_place(n) for n in moving], "moving"), _unpack([_place(n) for n in state], "y"), _unpack([r for r, _ in d], "d")]
+    functions = (("rates(moving, y, d)", unpacked, _Body(d, labels)),
+                 ("report(moving, y, d, o)", [*unpacked, _unpack([r for r, _ in o], "o")], _Body(d + o, labels)))
+    nodes = _needed((*rates, *report))
+    still = [n for n in nodes if not n.moving]
     given = [n for n in still if n.given]
-    leaves = [_unpack([_place(n) for n in moving], "moving"), _unpack([_place(n) for n in state], "y"), _unpack([r for r, _ in d], "d")]
-    functions = (("rates(moving, y, d)", leaves, _Body(d, labels)),
-                 ("report(moving, y, d, o)", [*leaves, _unpack([r for r, _ in o], "o")], _Body(d + o, labels)))
     lines = ["def bind(given, runs):", _unpack([_place(n) for n in given], "given")]
     lines += [f"{_place(n)} = asarray({_call(n) if n.arguments else n.literal}){_comment(n, labels)}" for n in still if not n.given]
     lines += [f"b{k} = empty(runs)" for k in range(max(body.buffers for _, _, body in functions))]
     lines += dict.fromkeys(f"{name} = empty(())" for _, _, body in functions for name in body.single)
-    for head, unpacked, body in functions:
-        lines += [f"def {head}:", *(f"    {line}" for line in unpacked + body.lines)]
+    for head, first, body in functions:
+        lines += [f"def {head}:", *(f"    {line}" for line in first + body.lines)]
     source = "\n    ".join([*lines, "return rates, report"]) + "\n"
-    names: dict[str, Any] = {n.name: getattr(np, n.name) for n in _needed((*rates, *report)) if n.arguments}
-    names |= {"asarray": np.asarray, "copyto": np.copyto, "empty": np.empty}
-    exec(compile(source, "<compiled equations>", "exec"), names)
+    names = {name: getattr(np, name) for name in ("asarray", "empty", "inf", "nan", "positive", *(n.name for n in nodes if n.arguments))}
+    exec(compile(source, "<compiled equations>", "exec"), names)  # our own text: names of leaves, operations and numbers
     return Program(source, tuple(n.name for n in given), names["bind"])
 
 
 class _Body:
-    """The body of one function: operations, each into a row that is asked for or a buffer that is free."""
+    """The body of one function: operations, each into a row that is asked for or into a buffer that is free."""
 
-    def __init__(self, sinks: Iterable[tuple[str, Node]], labels: Mapping[int, str]) -> None:
+    def __init__(self, sinks: Sequence[tuple[str, Node]], labels: Mapping[int, str]) -> None:
         self.lines: list[str] = []
-        self.single: list[str] = []
+        self.single: list[str] = []  # numbers that are the same in all runs
         self.buffers = 0
         free: list[str] = []
         places: dict[int, str] = {}
@@ -167,49 +172,43 @@ class _Body:
         last = {a.number: n for n in nodes for a in n.arguments}
         for node in nodes:
             rows = wanted.get(node.number, [])
-            if not node.moving or not node.arguments:
-                self.lines += [f"copyto({row}, {_place(node)})" for row in rows]
-                continue
-            call = _call(node, places)
-            free += dict.fromkeys(places[a.number] for a in node.arguments
-                                  if last[a.number] is node and places.get(a.number, "")[:1] == "b")
-            if node.name in _FRESH:
-                place, line = f"v{node.number}", f"v{node.number} = {call}"
-            else:
-                if not node.wide:
-                    place = f"s{node.number}"
-                    self.single.append(place)
-                elif rows:
-                    place = rows.pop(0)
+            place = _place(node)
+            if node.moving and node.arguments:
+                call = _call(node, places)
+                free += dict.fromkeys(places[a.number] for a in node.arguments
+                                      if last[a.number] is node and places.get(a.number, "")[:1] == "b")
+                if node.name in _FRESH:
+                    self.lines.append(f"{place} = {call}{_comment(node, labels)}")
                 else:
-                    if not free:
-                        free.append(f"b{self.buffers}")
+                    if not node.wide:
+                        self.single.append(place)
+                    elif rows:
+                        place = rows.pop(0)
+                    elif free:
+                        place = free.pop()
+                    else:
+                        place = f"b{self.buffers}"
                         self.buffers += 1
-                    place = free.pop()
-                line = f"{call[:-1]}, {place})"
-            places[node.number] = place
-            self.lines += [line + _comment(node, labels), *(f"copyto({row}, {place})" for row in rows)]
+                    self.lines.append(f"{call[:-1]}, out={place}){_comment(node, labels)}")
+                places[node.number] = place
+            self.lines += [f"positive({place}, out={row})" for row in rows]
 
 
 def _needed(roots: Iterable[Node]) -> list[Node]:
-    """Return `roots` and all they depend on, operands first, each next to where it is first needed."""
+    """Return `roots` and all they depend on, in the order recorded: operands first."""
     found: dict[int, Node] = {}
-
-    def visit(node: Node) -> None:
-        for a in node.arguments:
-            if a.number not in found:
-                visit(a)
-        found[node.number] = node
-
-    for root in roots:
-        if root.number not in found:
-            visit(root)
-    return list(found.values())
+    waiting = list(roots)
+    while waiting:
+        node = waiting.pop()
+        if node.number not in found:
+            found[node.number] = node
+            waiting += node.arguments
+    return [found[number] for number in sorted(found)]
 
 
 def _place(node: Node) -> str:
-    """Name of what is there before a function's operations: a leaf, or a result that does not change in time."""
-    return f"{node.name}_{node.number}" if node.given else f"c{node.number}"
+    """Name of a node's result where it is in no buffer: of a leaf, of what does not change in time, of a single number."""
+    return f"{node.name}_{node.number}" if node.given else f"{'v' if node.moving else 'c'}{node.number}"
 
 
 def _call(node: Node, places: Mapping[int, str] | None = None) -> str:
@@ -225,55 +224,59 @@ def _unpack(names: Sequence[str], source: str) -> str:
 
 
 class Compiled:
-    """Evaluates a model's equations by programs, one for each combination of shapes and active paths that is met."""
+    """Evaluates a model's equations by programs, one for each combination of shapes and active paths that is met.
 
-    def __init__(self, model: Model, base: Mapping[str, Array], inputs: Mapping[str, TimeFunction],
-                 paths: Mapping[str, TimeFunction], rows: Mapping[str, slice | int], names: Mapping[str, tuple[int, ...]]) -> None:
+    base: values that do not change in time, by name. rows: where each stock stands in the state, an array of `shape`.
+    kept: the variables to report, with their shapes without the axis of runs.
+    """
+
+    def __init__(self, model: Model, base: Mapping[str, Array], inputs: Mapping[str, TimeFunction], paths: Mapping[str, TimeFunction],
+                 rows: Mapping[str, slice | int], kept: Mapping[str, tuple[int, ...]], shape: tuple[int, ...]) -> None:
         equations = {e.name: e for e in model.order if e.name not in base}
         needed: set[str] = set()
-        waiting = [*names, *(n for s in model.stocks for n in (*s.inflows, *s.outflows))]
+        waiting = [*kept, *(n for s in model.stocks for n in (*s.inflows, *s.outflows))]
         while waiting:
             name = waiting.pop()
             if name not in needed:
                 needed.add(name)
                 waiting += equations[name].arguments if name in equations else ()
-        self.model, self.rows, self.names = model, rows, names
+        self.model, self.rows, self.kept = model, rows, kept
         self.equations = tuple(e for e in equations.values() if e.name in needed)
         self.given = tuple((n, f) for group, known in ((inputs, needed), (paths, equations)) for n, f in group.items() if n in known)
         self.base = {n: a for n, a in base.items() if n in needed}
         self.vectors = {_row(n, k): v for n, a in self.base.items() for k, v in zip(np.ndindex(a.shape[:-1]), _vectors(a), strict=True)}
-        self.leaves = {n: (v.ndim > 0, bool(np.isfinite(v).all()), float(v) if not v.ndim and v in (0, 1) else None)
+        self.leaves = {n: (v.ndim > 0, bool(np.isfinite(v).all()), float(v) if v.ndim == 0 and repr(float(v)) in ("0.0", "1.0") else None)
                        for n, v in self.vectors.items()}
-        self.signature = tuple(map(tuple, (names.items(), self.leaves.items(), [(n, a.shape[:-1]) for n, a in self.base.items()])))
+        self.signature = tuple(map(tuple, (kept.items(), self.leaves.items(), [(n, a.shape[:-1]) for n, a in self.base.items()])))
         self.bound: dict[object, Functions] = {}
-        self.first: tuple[float, Array, Array] | None = None
+        self.d = np.empty(shape)
+        self.latest: tuple[float, float, Array] | None = None
 
     def rates(self, t: float, y: Array, within: float) -> Array:
-        """Return d(state)/dt."""
-        if self.first and self.first[0] == t and self.first[1] is y:
-            return self.first[2]
-        functions, moving = self._at(t, within, y.shape[1])
-        d = np.empty_like(y)
-        functions[0](moving, y, d)
-        return d
+        """Return d(state)/dt, in the same array at every call."""
+        if not (self.latest and self.latest[:2] == (t, within) and self.latest[2] is y):
+            functions, moving = self._at(t, within)
+            functions[0](moving, y, self.d)
+        self.latest = None
+        return self.d
 
     def report(self, t: float, y: Array, within: float, out: Mapping[str, Array]) -> None:
-        """Write the variables asked for into the arrays `out`; keep the rates for the step that begins here."""
-        functions, moving = self._at(t, within, y.shape[1])
-        d = np.empty_like(y)
-        functions[1](moving, y, d, [row for a in out.values() for row in (a if a.ndim > 1 else [a])])
-        self.first = (t, y, d)
+        """Write the variables kept into the arrays `out`; the rates too, for the step that begins here."""
+        functions, moving = self._at(t, within)
+        functions[1](moving, y, self.d, [row for a in out.values() for row in (a if a.ndim > 1 else [a])])
+        self.latest = (t, within, y)
 
-    def _at(self, t: float, within: float, runs: int) -> tuple[Functions, list[Array]]:
+    def _at(self, t: float, within: float) -> tuple[Functions, list[Array]]:
         """Return the functions that serve at this moment, and the rows of time, inputs and paths."""
         found = [(name, a) for name, function in self.given if (a := function(t, within)) is not None]
         shapes = tuple((name, a.shape[:-1], a.shape[-1] != 1) for name, a in found)
         if shapes not in self.bound:
             programs = self.model.programs
-            if (self.signature, shapes) not in programs:
-                programs[self.signature, shapes] = self._write(shapes)
-            program = programs[self.signature, shapes]
-            self.bound[shapes] = program.bind([self.vectors[n] for n in program.constants], runs)
+            program = programs.get((self.signature, shapes)) or self._write(shapes)
+            if len(programs) >= MOST_PROGRAMS:
+                programs.clear()
+            programs[self.signature, shapes] = program
+            self.bound[shapes] = program.bind([self.vectors[n] for n in program.constants], self.d.shape[1])
         return self.bound[shapes], [np.array(t), *(v for _, a in found for v in _vectors(a))]
 
     def _write(self, shapes: Sequence[tuple[str, tuple[int, ...], bool]]) -> Program:
@@ -315,7 +318,7 @@ class Compiled:
             for name in s.outflows:
                 change = change - values[name]
             rates += list(np.broadcast_to(change.rows, values[s.name].rows.shape).flat)
-        report = [n for name, shape in self.names.items() for n in np.broadcast_to(values[name].rows, shape).flat]
+        report = [n for name, shape in self.kept.items() for n in np.broadcast_to(values[name].rows, shape).flat]
         return write(moving, state, rates, report, labels)
 
 
@@ -326,4 +329,4 @@ def _row(name: str, index: tuple[int, ...]) -> str:
 def _vectors(array: Array) -> list[Array]:
     """Rows of runs of an array; where the last axis is 1, numbers (arrays without axes)."""
     a = array if array.shape[-1] != 1 else array[..., 0]
-    return [a[(*k, ...)] for k in np.ndindex(array.shape[:-1])]
+    return [a[(*index, ...)] for index in np.ndindex(array.shape[:-1])]

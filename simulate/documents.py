@@ -72,8 +72,8 @@ def _scalar(node: yaml.ScalarNode) -> Any:
         case "tag:yaml.org,2002:str":
             return text
         case "int":
-            if len(text) > MAX_DIGITS and len(text.lstrip("+-0")) > MAX_DIGITS:
-                raise ValueError(f"a whole number of {len(text)} digits is too long.\nGive it in a larger unit; quote it if it is text.")
+            if len(text) > MAX_DIGITS and (length := len(text.lstrip("+-0"))) > MAX_DIGITS:
+                raise ValueError(f"a whole number of {length:,} digits is too long.\nGive it in a larger unit; quote it if it is text.")
             return int(text, 0) if text[:2] in ("0x", "0o") else int(text)
         case "float":
             return float(text)
@@ -280,6 +280,8 @@ def _compose(file: Path, text: str) -> yaml.Node | None:
                                    "No key needs so many levels: check the brackets.", _place(file, deep.args[0]))) from None
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
+        if "quoted scalar" in (error.context or "") and "end of stream" in (error.problem or ""):
+            mark = error.context_mark  # where the quote opens, not the end of the file
         what, remedy = _syntax(error, text, mark)
         raise InvalidInput(Problem(f"is not YAML: {what}.", remedy, _place(file, mark) if mark else Place(file))) from None
     except yaml.YAMLError as error:
@@ -290,17 +292,26 @@ def _compose(file: Path, text: str) -> yaml.Node | None:
 
 def _syntax(error: yaml.MarkedYAMLError, text: str, mark: Any) -> tuple[str, str]:
     """Return what is wrong with the YAML and what to do, in words for someone who does not know the grammar."""
-    line = (text.splitlines() or [""])[min(mark.line, text.count("\n"))] if mark else ""
+    lines = text.splitlines()
+    line = lines[mark.line] if mark and mark.line < len(lines) else ""
     here = line[mark.column : mark.column + 1] if mark else ""
     what = ", ".join(part for part in (error.context, error.problem) if part)
+    opened = error.context_mark
     if "\t" in line[: len(line) - len(line.lstrip())] or here == "\t":
         return "a tab stands where YAML wants spaces", "Indent with spaces."
     if "cannot start any token" in what and here:
         return f"a plain word cannot start with {here!r}", "Put the word in quotes."
     if "mapping values are not allowed" in what:
         return "a colon stands where no key is expected", "Put text that holds ': ' in quotes, and check the indentation."
+    if "quoted scalar" in what and "end of stream" in what:
+        return "the quote that opens here is never closed", "Close it."
+    if "parsing a flow" in what and "expected ','" in what and opened:
+        return (f"{what.partition('expected ')[2]} is expected here, in the bracket opened at {opened.line + 1}:{opened.column + 1}",
+                "Close the bracket, part its entries by commas, and put text that holds ': ' in quotes.")
     if "expected a single document" in what:
         return "a second document starts here", "Remove the line '---', or split the file."
+    if "duplicate anchor" in what:
+        return "an anchor (&name) of this name stands already above", "Name it otherwise; put text that starts with & in quotes."
     if "undefined alias" in what:
         return "an alias (*name) without its anchor (&name)", "Put text that starts with * in quotes."
     return what, "Check indentation, colons, brackets and quotes near this place."
@@ -396,11 +407,12 @@ def _explain(error: typing.Mapping[str, Any], path: Path_, kind: Any) -> tuple[s
     name, shown = _dotted(path), _shown(error.get("input"))
     context = error.get("ctx", {})
     prefix = f"{name}: " if name else ""
-    if "[key]" in error["loc"]:
+    if len(error["loc"]) > len(path) and error["loc"][-1] == "[key]":
         return f"{name}: {_shown(path[-1])} is not a whole number.", "Write whole numbers (years) as keys here.", True
     match error["type"]:
         case "missing" if isinstance(path[-1], int):
-            return f"{_dotted(path[:-1])}: too few values.", "Give every value of the list.", False
+            needed = len(typing.get_args(_inside(kind, path[:-1])))
+            return f"{_dotted(path[:-1])}: too few values.", f"Give {needed}.", False
         case "missing":
             return f"{name!r} is missing.", f"Add the key {str(path[-1])!r}.", False
         case "unexpected_keyword_argument" | "extra_forbidden":
@@ -409,7 +421,7 @@ def _explain(error: typing.Mapping[str, Any], path: Path_, kind: Any) -> tuple[s
             allowed = typing.get_args(_inside(kind, path)) or re.findall(r"'([^']+)'", str(context.get("expected", "")))
             return f"{prefix}{shown} is not allowed.", nearest(str(error.get("input")), map(str, allowed), "Allowed"), False
         case "int_type" | "int_parsing" | "int_from_float" | "int_parsing_size":
-            return f"{prefix}{shown} is not a whole number.", "Write a plain whole number without unit or quotes.", False
+            return f"{prefix}{shown} is not a whole number.", "Write a plain whole number, without unit, separators or quotes.", False
         case "float_type" | "float_parsing":
             return f"{prefix}{shown} is not a number.", _NUMBER, False
         case "finite_number":
@@ -425,7 +437,7 @@ def _explain(error: typing.Mapping[str, Any], path: Path_, kind: Any) -> tuple[s
         case "dict_type" | "dataclass_type" | "dataclass_exact_type" | "mapping_type":
             keys = ", ".join(_names(_inside(kind, path)))
             return (f"{prefix}a mapping (key: value) is needed here, not {shown}.",
-                    f"Keys: {keys}." if keys else "Write one 'key: value' a line, indented.", False)
+                    f"Keys: {keys}." if keys else "Write one 'key: value' a line, indented, or leave the key out.", False)
         case _:
             return f"{prefix}{error['msg']}.", "Correct it, or leave it out.", False
 
@@ -448,12 +460,14 @@ def _own_checks(error: typing.Mapping[str, Any], path: Path_, kind: Any, documen
 
 def _attempt(kind: Any, document: Document) -> tuple[Any, list[tuple[Path_, Problem]]]:
     """Return the value of `document` as `kind`, or None and what is wrong with it, each problem with its path."""
-    from pydantic_core import ValidationError
-
     try:
         # through JSON: there strict means "a number is a number", and a mapping may still become a record
         return _validator(kind).validate_json(json.dumps(document.data)), []
-    except ValidationError as caught:
+    except ValueError as caught:
+        from pydantic import ValidationError  # only now: a sound file need not wait for it
+
+        if not isinstance(caught, ValidationError):
+            raise
         errors = caught.errors(include_url=False)
     problems: list[tuple[Path_, Problem]] = []
     arms = {error["loc"][:-1] for error in errors if error["loc"] and error["loc"][-1] == "float"}  # of int | float
@@ -461,8 +475,7 @@ def _attempt(kind: Any, document: Document) -> tuple[Any, list[tuple[Path_, Prob
         loc = error["loc"]
         if loc and loc[-1] == "int" and loc[:-1] in arms:
             continue  # the arm float says the same
-        path = tuple(step for i, step in enumerate(loc) if not (step == "[key]" or (
-            i == len(loc) - 1 and step in ("int", "float") and not document.holds(loc))))
+        path = loc[:-1] if loc and loc[-1] in ("int", "float", "[key]") and not document.holds(loc) else loc
         if error["type"] == "value_error":
             problems.extend((path, problem) for problem in _own_checks(typing.cast(Any, error), path, kind, document))
         else:
@@ -478,12 +491,13 @@ def usable(kind: type[T] | Any, document: Document) -> tuple[T | None, Document,
     value and of the document returned, so that what remains can be checked further. None if nothing valid remains.
     """
     problems = [problem for _, problem in document.faults]
-    document = document.without(path[:2] for path, _ in document.faults if path)
+    faulty = {path for path, _ in document.faults if path}
+    document = document.without(path[:2] for path in faulty)
     if not isinstance(document.data, dict | tuple):
         needed = Problem("a mapping (key: value) is needed here.", "Write one 'key: value' a line.", document.place(()))
         return None, document, problems or [needed]
     value, found = _attempt(kind, document)
-    problems.extend(problem for _, problem in found)
+    problems.extend(problem for path, problem in found if path not in faulty)
     for depth in (2, 1):  # a part first, then what cannot be without that part
         if not found:
             break

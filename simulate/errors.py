@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -69,10 +70,13 @@ class MissingExtra(InvalidInput):
         return MissingExtra, (self.module, self.extra)
 
 
-def nearest(word: str, known: Iterable[str], list_all: str = "") -> str:
-    """Return a remedy: the nearest known names, then (with `list_all` as its heading) all of them."""
-    names: Sequence[str] = sorted(known)
-    close = difflib.get_close_matches(word, names, n=3, cutoff=0.6)
+def nearest(word: str, known: Iterable[str], list_all: str = "", cutoff: float = 0.6) -> str:
+    """Return a remedy: the nearest known names, then (with `list_all` as its heading) all of them.
+
+    `cutoff` is how like the word a name must be, from 0 to 1 (the same).
+    """
+    names = tuple(sorted(known))
+    close = _close(word, names, cutoff)
     parts = []
     if close:
         parts.append("Did you mean " + " or ".join(repr(name) for name in close) + "?")
@@ -80,6 +84,11 @@ def nearest(word: str, known: Iterable[str], list_all: str = "") -> str:
         shown = ", ".join(names[:60]) + (", …" if len(names) > 60 else "")
         parts.append(f"{list_all}: {shown or 'none'}.")
     return " ".join(parts)
+
+
+@lru_cache(maxsize=1000)
+def _close(word: str, names: tuple[str, ...], cutoff: float) -> tuple[str, ...]:
+    return tuple(difflib.get_close_matches(word, names, n=3, cutoff=cutoff))
 
 
 def in_order(problems: Iterable[Problem]) -> list[Problem]:

@@ -85,6 +85,7 @@ class Identity:
     when: dict[str, str] | None = None
     places: tuple[str, ...] | None = None
     needs: tuple[str, ...] = ()
+    least: int = 1
     sums: bool = False
     unless_stated: str | None = None
     without: str | None = None
@@ -137,6 +138,7 @@ class Template:
     spec: Identity
     tree: ast.expr
     refs: tuple[Ref, ...]
+    summed: frozenset[Ref]
     needs: frozenset[str]
     unless_stated: str | None
     constants: Mapping[str, float]
@@ -173,13 +175,13 @@ class _Fill(ast.NodeTransformer):
     def __init__(self, names: Mapping[str, str]) -> None:
         self.names = names
 
-    def visit_Name(self, node: ast.Name) -> ast.Name:  # noqa: N802
+    def visit_Name(self, node: ast.Name) -> ast.Name:
         return ast.Name(self.names.get(node.id, node.id), node.ctx)
 
-    def visit_Attribute(self, node: ast.Attribute) -> ast.Attribute:  # noqa: N802
+    def visit_Attribute(self, node: ast.Attribute) -> ast.Attribute:
         return ast.Attribute(node.value, self.names.get(node.attr, node.attr), node.ctx)
 
-    def visit_Call(self, node: ast.Call) -> ast.expr:  # noqa: N802
+    def visit_Call(self, node: ast.Call) -> ast.expr:
         self.generic_visit(node)
         name = node.func.id if isinstance(node.func, ast.Name) else ""
         if name in ("growth", "nominal", "constant") and len(node.args) == 1 and isinstance(node.args[0], ast.Name):
@@ -274,7 +276,7 @@ class Instance:
     def relation(self) -> str:
         """The comparison: ==, <= or >=; empty for a prior's expression."""
         tree = self.template.tree
-        return {ast.Eq: "==", ast.LtE: "<=", ast.GtE: ">="}[type(tree.ops[0])] if isinstance(tree, ast.Compare) else ""  # type: ignore[index]
+        return {ast.Eq: "==", ast.LtE: "<=", ast.GtE: ">="}[type(tree.ops[0])] if isinstance(tree, ast.Compare) else ""
 
     def sides(self, value: Callable[[Quantity], Any]) -> tuple[Any, Any]:
         """Both sides of the comparison (a prior: its expression and 0.0), quantities valued by `value`."""
@@ -388,12 +390,11 @@ class Identities:
                         return best
                     return [r for name in t.groups.get(ref.indicator, ()) if present(r := Ref(name, ref.place, ref.time))]
 
-                plain = [ref for ref in t.refs if ref.place != "disjoint" and ref.indicator not in t.groups
-                         and not any(ref.indicator in g for g in t.groups.values())]
+                plain = [ref for ref in t.refs if ref.place != "disjoint" and ref.indicator not in t.groups and ref not in t.summed]
                 found = [present(ref) for ref in plain]
                 needed = all(present(ref) for ref in t.refs if ref.indicator in t.needs)
                 listed = [ref for ref in t.refs if ref.indicator in t.groups or ref.place == "disjoint"]
-                if not needed or (every and not all(found)) or not any(found) or (listed and not any(members(r) for r in listed)):
+                if not needed or (every and not all(found)) or sum(found) < min(t.spec.least, len(found)) or (listed and not any(members(r) for r in listed)):
                     continue
                 if any(ref.place == "disjoint" for ref in listed) and all(len(members(r)) < 2 for r in listed):
                     continue
@@ -498,7 +499,8 @@ class _Compiler:
                                          "Write left == right; a prior bounds one expression by low: and high:.", where))
             return
         refs: dict[Ref, None] = {}
-        draft = Template(spec, tree, (), frozenset(), None, self.constants, self.groups)
+        summed: set[Ref] = set()
+        draft = Template(spec, tree, (), frozenset(), frozenset(), None, self.constants, self.groups)
 
         def leaf(ref: Ref) -> float:
             refs[ref] = None
@@ -512,17 +514,20 @@ class _Compiler:
                 self.problems.append(Problem(f"formula of {spec.id}: there is no group {ref.indicator!r}.",
                                              nearest(ref.indicator, self.groups, "Groups"), where))
             refs[ref] = None
-            yield from (Ref(id, ref.place, ref.time) for id in self.groups.get(ref.indicator, ()))
+            for id in self.groups.get(ref.indicator, ()):
+                summed.add(member := Ref(id, ref.place, ref.time))
+                yield member
 
         try:
             for part in (tree.left, tree.comparators[0]) if isinstance(tree, ast.Compare) else (tree,):
                 _walk(part, draft, leaf, members, 1)
         except ValueError as error:
-            self.problems.append(Problem(f"formula of {spec.id}: {error}.", "The head of identities.yaml says what formulas may hold.", where))
+            self.problems.append(Problem(f"formula of {spec.id}: {error}.",
+                                         "The head of identities.yaml says what formulas may hold.", where))
             return
-        needs = frozenset(names.get(n, n) for n in spec.needs)
+        needs = frozenset("~".join((names.get(n.partition("~")[0], n.partition("~")[0]), *n.split("~")[1:])) for n in spec.needs)
         unless = names.get(spec.unless_stated, spec.unless_stated) if spec.unless_stated else None
-        self.templates.append(Template(spec, tree, tuple(refs), needs, unless, self.constants, self.groups))
+        self.templates.append(Template(spec, tree, tuple(refs), frozenset(summed), needs, unless, self.constants, self.groups))
 
     def named(self, spec: Identity, id: str, where: Place) -> None:
         """Check an indicator id; make the growth rate of a known one."""
@@ -563,6 +568,7 @@ def listing(identities: Identities, lang: str = "zh") -> list[dict[str, Any]]:
         row = rows.setdefault(f"{kind} {t.spec.id}", {
             "id": t.spec.id, "kind": kind, "label": t.spec.label(lang), "formula": t.spec.formula, "when": t.spec.when or {},
             "places": list(t.spec.places or ()), "indicators": [],
-            **({"low": t.spec.low, "high": t.spec.high, "unit": t.spec.unit, "source": t.spec.source} if isinstance(t.spec, Prior) else {})})
-        row["indicators"] += [r.indicator for r in t.refs if r.indicator not in t.groups and r.indicator not in row["indicators"]]
+            **({"low": t.spec.low, "high": t.spec.high, "unit": t.spec.unit, "source": t.spec.source}
+               if isinstance(t.spec, Prior) else {})})
+        row["indicators"] = list(dict.fromkeys([*row["indicators"], *(r.indicator for r in t.refs if r.indicator not in t.groups)]))
     return list(rows.values())

@@ -340,7 +340,7 @@ class Model:
         base.update(fixed or {})
         constant = {e.name for e in self.constants}
         default = [s.name for s in self.stocks] + [e.name for e in self.order if e.name not in constant]
-        names: dict[str, tuple[int, ...]] = {n: (elements[over],) if (over := self.over[n]) else ()
+        kept: dict[str, tuple[int, ...]] = {n: (elements[over],) if (over := self.over[n]) else ()
                                              for n in (keep if keep is not None else default)}
         rows: dict[str, slice | int] = {}
         count = 0
@@ -351,13 +351,14 @@ class Model:
         state = np.empty((count, runs))
         for s in self.stocks:
             state[rows[s.name]] = base[s.initial]
-        engine: Compiled | _Plain = (Compiled if compiled else _Plain)(self, base, inputs, paths or {}, rows, names)
-        saved = {n: np.empty((years + 1, *shape, runs)) for n, shape in names.items()}
+        engine: Compiled | _Plain = (Compiled if compiled else _Plain)(self, base, inputs, paths or {}, rows, kept, state.shape)
+        saved = {n: np.empty((years + 1, *shape, runs)) for n, shape in kept.items()}
+        work = [np.empty(state.shape) for _ in range(3)]
         for year in range(years + 1):
             t = start + year
-            engine.report(t, state, t + 0.5 / steps_per_year, {n: saved[n][year] for n in names})
+            engine.report(t, state, t + 0.5 / steps_per_year, {n: saved[n][year] for n in kept})
             if year < years:
-                state = integrators.integrate(engine.rates, state, t, t + 1, steps_per_year, step)
+                state = integrators.integrate(engine.rates, state, t, t + 1, steps_per_year, step, work)
         return saved
 
 
@@ -365,7 +366,8 @@ class _Plain:
     """Evaluates the equations one by one, as they stand: the reference for `Compiled`."""
 
     def __init__(self, model: Model, base: Mapping[str, Array], inputs: Mapping[str, TimeFunction],
-                 paths: Mapping[str, TimeFunction], rows: Mapping[str, slice | int], names: Mapping[str, tuple[int, ...]]) -> None:
+                 paths: Mapping[str, TimeFunction], rows: Mapping[str, slice | int], kept: Mapping[str, tuple[int, ...]],
+                 shape: tuple[int, ...]) -> None:
         self.model, self.base, self.inputs, self.paths, self.rows = model, base, inputs, paths, rows
         self.dynamics = tuple(e for e in model.needed(base) if e.name not in base)
         done = {e.name for e in self.dynamics}

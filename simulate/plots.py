@@ -7,7 +7,6 @@ The colours are told apart by colour-blind readers, and shape or words repeat wh
 from __future__ import annotations
 
 import os
-import textwrap
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,7 +21,6 @@ from simulate import units
 from simulate.attainment import Attainment, judge_all
 from simulate.errors import InvalidInput, Place, Problem
 from simulate.model import Array
-from simulate.region import HEADLINE
 from simulate.runs import Trajectories
 from simulate.targets import ABOUT
 
@@ -30,6 +28,7 @@ if TYPE_CHECKING:
     from matplotlib.artist import Artist
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.text import Text
 
 DPI = 150
 """Dots per inch of figures and files."""
@@ -92,27 +91,34 @@ def fan_chart(trajectories: Trajectories, indicator: str, lang: str = "zh") -> F
 
 
 def headline_panel(trajectories: Trajectories, lang: str = "zh") -> Figure:
-    """Return the four headline indicators as fan charts in one figure (A4 across). Raises InvalidInput as `fan_chart` does."""
+    """Return the region's headline indicators as fan charts in one figure, two in a row (four of them fill an A4 page across).
+
+    Raises InvalidInput where the run projects none of them or no run stayed finite.
+    """
     _check(trajectories, lang)
+    shown = trajectories.headline
+    if not shown:
+        raise InvalidInput(Problem("plots: the run projects none of the headline indicators.",
+                                   "Run it without keep, or keep their variables."))
+    rows = -(-len(shown) // 2)
+    below, pitch, tall, above = 0.91, 3.515, 2.357, 1.493  # inches
+    height = below + pitch * (rows - 1) + tall + above
     with _style() as family:
-        figure = _figure(11.7, 8.27)
+        figure = _figure(11.7, height)
         handles: dict[str, Artist] = {}
         judged: list[Attainment] = []
-        for k, id in enumerate(HEADLINE):
-            axes = figure.add_axes((0.06 + 0.49 * (k % 2), 0.535 - 0.425 * (k // 2), 0.43, 0.285))
-            name = textwrap.shorten(trajectories.registry.catalogue[id].label(lang), 60, placeholder="…")
-            axes.set_title(name, loc="left", fontsize=13, color=INK, pad=24)
-            if id not in trajectories.outputs:
-                axes.set_axis_off()
-                axes.text(0.5, 0.5, _say(lang, "本次运行未预测该指标", "not projected in this run"), ha="center", color=GREY)
-                continue
+        for k, id in enumerate(shown):
+            bottom = below + pitch * (rows - 1 - k // 2)
+            axes = figure.add_axes((0.06 + 0.49 * (k % 2), bottom / height, 0.43, tall / height))
+            title = axes.set_title(trajectories.registry.catalogue[id].label(lang), loc="left", fontsize=13, color=INK, pad=24)
+            _fit(title, axes.bbox.width)
             _unit_label(axes, trajectories, id, lang, 9.5)
-            shown, here = _fan(axes, trajectories, id, lang, family, size=9)
-            handles.update(shown)
+            found, here = _fan(axes, trajectories, id, lang, family, size=9)
+            handles.update(found)
             judged += here
         _frame(figure, _title(trajectories, _say(lang, "主要指标预测与规划目标", "headline indicators and the plan's targets"), lang),
                _subtitle(trajectories, lang), _note(judged, lang), left=0.025)
-        _legend(figure, _named(handles, trajectories, lang), 0.035)
+        _legend(figure, _named(handles, trajectories, lang), 0.29 / height)
     return figure
 
 
@@ -136,7 +142,7 @@ def attainment_chart(trajectories: Trajectories, lang: str = "zh") -> Figure:
         axes = figure.add_axes((0.3, below / height, 0.255, middle / height))
         handles = _rows(axes, trajectories, rows, lang, family)
         _frame(figure, _title(trajectories, _say(lang, "规划目标能否实现", "will the plan's targets be reached?"), lang),
-               _subtitle(trajectories, lang), _note(rows, lang), left=COLUMNS[0])
+               _subtitle(trajectories, lang), _note(rows, lang, levels=False), left=COLUMNS[0])
         _legend(figure, handles, 0.33 / height)
     return figure
 
@@ -226,12 +232,18 @@ def _probability(trajectories: Trajectories, a: Attainment, lang: str) -> list[s
     return [main, *others]
 
 
-def _note(judged: Sequence[Attainment], lang: str) -> str:
+def _note(judged: Sequence[Attainment], lang: str, levels: bool = True) -> str:
+    """What a reader must know about the probabilities; `levels`: growth targets are drawn at the level that they imply."""
+    if not judged:
+        return ""
     text = _say(lang, "实现概率：达到目标的模拟所占比例，以模型及其假设为前提。",
                 "Probability: the share of runs that reach the target, given the model and its assumptions.")
     if any(a.statement.sense == "about" for a in judged):
         text += _say(lang, f"“约”按不低于目标{1 - ABOUT:.0%}计。", f' "About" is read as {1 - ABOUT:.0%} of the target or more.')
-    return text if judged else ""
+    if levels and any(a.growth for a in judged):
+        text += _say(lang, "增速目标按各次模拟自身的增速判断，折算水平仅为中位示意。",
+                     " Growth is judged on each run's own base; the level shown is its median.")
+    return text
 
 
 def _title(trajectories: Trajectories, what: str, lang: str) -> str:
@@ -255,7 +267,7 @@ def _unit_label(axes: Axes, trajectories: Trajectories, id: str, lang: str, size
         base = trajectories.setup.base_year
         text = _say(lang, f"{text}（{base}年价）", f"{text}, {base} prices")
     axes.set_ylabel(text, rotation=0, ha="left", va="bottom", fontsize=size, color=GREY)
-    axes.yaxis.set_label_coords(0.0, 1.025)
+    axes.yaxis.set_label_coords(0.0, 1.045)
 
 
 # --- parts of a figure
@@ -291,10 +303,13 @@ def _frame(figure: Figure, title: str, subtitle: str, note: str, left: float) ->
     """Write title, subtitle and note, each made small enough to fit across the figure."""
     height = figure.get_figheight()
     for text, size, y, colour in ((title, 17, 1 - 0.2 / height, INK), (subtitle, 11.5, 1 - 0.57 / height, GREY)):
-        written = figure.text(left, y, text, fontsize=size, color=colour, va="top")
-        room = figure.bbox.width * (1 - 2 * left)
-        written.set_fontsize(size * min(1.0, room / max(written.get_window_extent().width, 1.0)))
-    figure.text(left, 0.13 / height, note, fontsize=9, color=GREY, va="bottom")
+        _fit(figure.text(left, y, text, fontsize=size, color=colour, va="top"), figure.bbox.width * (1 - 2 * left))
+    _fit(figure.text(left, 0.13 / height, note, fontsize=9, color=GREY, va="bottom"), figure.bbox.width * (1 - 2 * left))
+
+
+def _fit(text: Text, room: float) -> None:
+    """Make a text small enough for `room` pixels."""
+    text.set_fontsize(float(text.get_fontsize()) * min(1.0, room / max(text.get_window_extent().width, 1.0)))
 
 
 def _legend(figure: Figure, handles: dict[str, Artist], y: float) -> None:
@@ -434,21 +449,22 @@ def _call_out(axes: Axes, callouts: Sequence[_Callout], years: Array, band: Arra
                            va="bottom", ha="left", path_effects=[withStroke(linewidth=2.5, foreground="white")])
              for c in callouts]
     sizes = [(extent.width, extent.height) for extent in (note.get_window_extent() for note in notes)]
-    placed: dict[int, _Box] = {}
+    placed: dict[int, tuple[float, float, float, float]] = {}
     for k in [*range(len(callouts))] * 2:  # a second time, now that all are known
         width, height = sizes[k]
         x, y = pixels(np.array([callouts[k].x]), np.array([callouts[k].y]))[0]
-        others = [*marks, *(r for j, r in placed.items() if j != k)]
-        best = np.inf
-        for left in np.linspace(box.x0 + pad, max(box.x1 - width - pad, box.x0 + pad), 40):
-            for bottom in np.linspace(box.y0 + pad, max(box.y1 - height - pad, box.y0 + pad), 40):
-                rect = (left, bottom, left + width, bottom + height)
-                under = (fine >= left - pad) & (fine <= left + width + pad)
-                covered = np.clip(np.minimum(high[under], rect[3]) - np.maximum(low[under], bottom), 0, None).sum() * (fine[1] - fine[0])
-                near = np.hypot(x - np.clip(x, left, rect[2]), y - np.clip(y, bottom, rect[3]))
-                cost = 15 * covered / (width * height) + 20 * sum(_overlap(rect, r, pad) for r in others) + near / height
-                if cost < best:
-                    best, placed[k] = cost, rect
+        lefts = np.linspace(box.x0 + pad, max(box.x1 - width - pad, box.x0 + pad), 40)[:, None]
+        bottoms = np.linspace(box.y0 + pad, max(box.y1 - height - pad, box.y0 + pad), 40)[None, :]
+        under = (fine >= lefts - pad) & (fine <= lefts + width + pad)
+        depth = np.minimum(high, bottoms[0, :, None] + height) - np.maximum(low, bottoms[0, :, None])
+        covered = under.astype(float) @ np.clip(depth, 0, None).T * (fine[1] - fine[0])
+        away = np.hypot(x - np.clip(x, lefts, lefts + width), y - np.clip(y, bottoms, bottoms + height))
+        cost = 15 * covered / (width * height) + away / height
+        for r in [*marks, *(r for j, r in placed.items() if j != k)]:
+            cost += 20 * ((lefts < r[2] + pad) & (r[0] < lefts + width + pad) & (bottoms < r[3] + pad) & (r[1] < bottoms + height + pad))
+        i, j = np.unravel_index(int(np.argmin(cost)), cost.shape)
+        left, bottom = float(lefts[i, 0]), float(bottoms[0, j])
+        placed[k] = (left, bottom, left + width, bottom + height)
     for note, callout, (left, bottom, right, top) in zip(notes, callouts, (placed[k] for k in range(len(notes))), strict=True):
         note.set_position((left - box.x0, bottom - box.y0))
         mark = pixels(np.array([callout.x]), np.array([callout.y]))[0]
@@ -458,13 +474,6 @@ def _call_out(axes: Axes, callouts: Sequence[_Callout], years: Array, band: Arra
             line = np.array([mark + (end - mark) * d / away for d in (7 * points, away - 2 * points)])
             across = axes.transAxes.inverted().transform(line)
             axes.plot(across[:, 0], across[:, 1], transform=axes.transAxes, color=TARGET, linewidth=0.9, zorder=4, clip_on=False)
-
-
-_Box = tuple[float, float, float, float]
-
-
-def _overlap(a: _Box, b: _Box, pad: float) -> bool:
-    return a[0] < b[2] + pad and b[0] < a[2] + pad and a[1] < b[3] + pad and b[1] < a[3] + pad
 
 
 # --- rows of the attainment chart
@@ -500,7 +509,11 @@ def _rows(axes: Axes, trajectories: Trajectories, rows: Sequence[Attainment], la
         for x, text in zip(COLUMNS[1:], cells, strict=True):
             axes.text(x, k + (0.12 if text is not chance or not others else -0.08), text, transform=across, fontsize=10)
         axes.text(COLUMNS[-1], k + 0.32, "; ".join(others), transform=across, fontsize=8.5, color=GREY)
-        axes.text(COLUMNS[0], k, _row_label(trajectories, a, lang), transform=across, fontsize=10, va="center_baseline", linespacing=1.15)
+        name = _row_label(trajectories, a, lang)
+        lines = "\n" in name
+        label = axes.text(COLUMNS[0], k if lines else k + 0.12, name, transform=across, fontsize=10, linespacing=1.15,
+                          va="center" if lines else "baseline")
+        _fit(label, axes.get_window_extent().x0 - (COLUMNS[0] + 0.01) * axes.figure.bbox.width)
     heads = _say(lang, "指标|时间|目标|预测中位数|实现概率", "Indicator|When|Target|Median|Probability").split("|")
     for x, head in zip(COLUMNS, heads, strict=True):
         axes.text(x, -0.72, head, transform=across, fontsize=10, color=GREY)
@@ -529,7 +542,7 @@ def _row_label(trajectories: Trajectories, a: Attainment, lang: str) -> str:
     if lang != "en":
         return "\n".join(name[k: k + 22] for k in range(0, len(name), 22))
     unit = f", {units.label(a.unit, lang)}" if a.unit != "%" and a.statement.relative_to is None else ""
-    return name + unit if len(name + unit) <= 46 else f"{textwrap.shorten(name + unit[:1], 60, placeholder='…')}\n{unit[2:]}".rstrip()
+    return name + unit if len(name + unit) <= 46 else "\n".join(line for line in (name + unit[:1], unit[2:]) if line)
 
 
 def _middle(a: Attainment, lang: str) -> str:

@@ -149,6 +149,7 @@ class _Loader:
         self.declared: dict[str, set[object]] = {}
         self.first: dict[tuple[str, str], Place] = {}  # where a document or an indicator was described first
         self.titled: set[Path] = set()  # files that describe their document, well or badly
+        self.unknown: dict[tuple[str, str, Path], list[Place]] = {}  # every place of a name that no file declares
         self.blind = False  # a file could not be read: nobody knows what it would have declared
         self.incomplete = False  # a statement was left out
         self.by_id: dict[str, Place] = {}
@@ -164,7 +165,10 @@ class _Loader:
         """
         held: Mapping[str, object] = self.indicators if section == "indicators" else self.parts[section]
         if name not in held and not self.blind and name not in self.declared.get(section, ()):
-            self.problem(what, nearest(name, held, heading) or otherwise, document.place(path))
+            places = self.unknown.setdefault((section, name, document.file), [])
+            if not places:  # told once a file, whatever the number of lines that use the name
+                self.problem(what, nearest(name, held, heading) or otherwise, document.place(path))
+            places.append(document.place(path))
         return name in held
 
     def add(self, file: Path) -> None:
@@ -217,7 +221,7 @@ class _Loader:
         where = document.place(path)
         first = self.first.setdefault((section, name), where)
         if first != where:
-            self.problem(f"{path[-1]}: {name!r} stands twice, first at {first}.", "Ids are unique.", where)
+            self.problem(f"{path[-1]}: {name!r} stands twice, first at {first}.", "Give one of them another id.", where)
 
     def indicator(self, indicator: Indicator, document: documents.Document, path: Steps) -> None:
         known = self.indicators.setdefault(indicator.id, indicator)
@@ -230,8 +234,7 @@ class _Loader:
     def unit(self, unit: str, document: documents.Document, path: Steps) -> bool:
         """Whether `unit` is in the vocabulary; note the problem where it is not."""
         if unit not in units.VOCABULARY:
-            self.problem(f"unit: {unit!r} is not in the unit vocabulary.", nearest(unit, units.VOCABULARY, "Units"),
-                         document.place((*path, "unit")))
+            self.problems.append(units.unknown(unit, document.place((*path, "unit"))))
         return unit in units.VOCABULARY
 
     def place(self, region: str | None, scope: str | None, document: documents.Document, path: Steps) -> None:
@@ -290,7 +293,7 @@ class _Loader:
                                  "Check the year, or the role.", document.place((*path, key)))
                 name = s.id or f"{id}:{s.indicator}{f'[{s.scope}]' if s.scope else ''}@{s.when.replace(' ', '')}"
                 if s.id and s.id in taken:
-                    self.problem(f"id: {s.id!r} stands twice, first at {self.by_id[s.id]}.", "Ids are unique.",
+                    self.problem(f"id: {s.id!r} stands twice, first at {self.by_id[s.id]}.", "Give one of them another id.",
                                  document.place((*path, "id")))
                 taken[name] = taken.get(name, 0) + 1
                 if taken[name] > 1:
@@ -310,6 +313,8 @@ class _Loader:
                 if not (self.blind or self.incomplete):
                     self.problem(f"prefers: there is no statement {over!r}.", nearest(over, held) or "Give the other statement an id:.",
                                  where)
+            elif over == s.id:
+                self.problem(f"prefers: {over!r} cannot be used instead of itself.", "Name the other statement.", where)
             elif (other.indicator, other.place) != (s.indicator, s.place):
                 self.problem(f"prefers: {over!r} is about {other.indicator} ({other.place}), not {s.indicator} ({s.place}).",
                              "Prefer only over statements on the same quantity.", where)
@@ -331,7 +336,7 @@ class _Loader:
         groups: dict[tuple[object, ...], list[Statement]] = {}
         superseded = {id for s in statements for id in (s.prefers.over if s.prefers else ())}
         for s in statements:
-            if s.value is not None and s.id not in superseded and s.indicator in self.indicators:
+            if s.value is not None and s.id not in superseded and s.indicator in self.indicators and s.unit in units.VOCABULARY:
                 groups.setdefault(s.key, []).append(s)
         for group in groups.values():
             for index, s in enumerate(group):
@@ -353,7 +358,7 @@ class _Loader:
 
     def interval(self, s: Statement) -> tuple[float, float]:
         unit = self.indicators[s.indicator].unit
-        factor = 1.0 if s.relative_to or s.unit not in units.VOCABULARY or unit not in units.VOCABULARY else units.factor(s.unit, unit)
+        factor = 1.0 if s.relative_to or unit not in units.VOCABULARY else units.factor(s.unit, unit)
         low, high = s.interval()
         return low * factor, high * factor
 
@@ -380,8 +385,11 @@ class _Loader:
                 self.region(id, region, document, ("regions", id))
             for id, scope in seed.scopes.items():
                 self.scope(id, scope, document, ("scopes", id))
+        more = {places[0]: len(places) - 1 for places in self.unknown.values() if len(places) > 1}
         if self.problems:
-            raise InvalidInput(in_order(self.problems))
+            raise InvalidInput(in_order(
+                dataclasses.replace(p, remedy=f"{p.remedy} ({more[p.where]} more in this file.)") if p.where in more else p
+                for p in self.problems))
         made: dict[str, Any] = {**self.parts, **{name: tuple(found) for name, found in lists.items()}}
         return Registry(Catalogue(self.indicators), statements=statements, places=self.by_id, **made)
 

@@ -10,20 +10,37 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
+from math import isfinite
 from pathlib import Path
 from typing import Any, Literal
 
-from simulate import documents
+import numpy as np
+
+from simulate import documents, units
+from simulate.designs import SweepSetting
 from simulate.distributions import Distribution
-from simulate.errors import InvalidInput, Place, Problem, nearest
+from simulate.errors import InvalidInput, Place, Problem, in_order, nearest
 from simulate.model import Parameter
 from simulate.parameters import LEVERS
 from simulate.records import record
-from simulate.region import regional_model
+from simulate.region import OUTPUTS, regional_model
 from simulate.targets import Labels
 
 MAX_RUNS = 100_000_000
+
+
+def _raise(problems: list[str]) -> None:
+    """Raise all `problems` as one ValueError, parted by empty lines as `documents` reads them."""
+    if problems:
+        raise ValueError("\n\n".join(problems))
+
+
+def _dates(**dates: float | None) -> list[str]:
+    """Return a problem for each of `dates` whose year has not four digits (20205 for 2025)."""
+    return [f"{name}: {date:g} is not a date in a year of four digits.\nWrite it like 2025, or 2025.5 for the middle of the year."
+            for name, date in dates.items() if date is not None and not 1000 <= date < 10000]
 
 
 @record
@@ -36,10 +53,12 @@ class LeverSetting:
 
     def __post_init__(self) -> None:
         """Check ranges."""
+        problems = _dates(start=self.start or None)
         if not 0 <= self.level <= 1:
-            raise ValueError(f"level: {self.level:g} is not between 0 (none) and 1 (full).\nGive a share of full strength.")
-        if self.ramp < 0:
-            raise ValueError(f"ramp: {self.ramp:g} is negative.\nGive the years until full strength, 0 for at once.")
+            problems.append(f"level: {self.level:g} is not between 0 (none) and 1 (full).\nGive a share of full strength.")
+        if not self.ramp >= 0:
+            problems.append(f"ramp: {self.ramp:g} is negative.\nGive the years until full strength, 0 for at once.")
+        _raise(problems)
 
 
 @record
@@ -56,10 +75,12 @@ class Shock:
 
     def __post_init__(self) -> None:
         """Check ranges."""
+        problems = _dates(start=self.start)
         if not 0 <= self.size < 1:
-            raise ValueError(f"size: {self.size:g} is not a share from 0 to below 1.\n0.03 loses 3 %.")
+            problems.append(f"size: {self.size:g} is not a share from 0 to below 1.\n0.03 loses 3 %.")
         if not self.duration > 0:
-            raise ValueError(f"duration: {self.duration:g} is not above 0.\nGive years; 1 spreads the loss over a year.")
+            problems.append(f"duration: {self.duration:g} is not above 0.\nGive years; 1 spreads the loss over a year.")
+        _raise(problems)
 
 
 @record
@@ -80,15 +101,21 @@ class PathSetting:
 
     def __post_init__(self) -> None:
         """Check that exactly one form is given."""
+        problems = [problem for year in self.values or {} for problem in _dates(values=year)]
         if (self.values is not None) + (self.total is not None) + self.from_plan != 1:
-            raise ValueError("a path is given in exactly one form.\n"
-                             "Write values: {2021: …}, or total: with period: [2021, 2025], or from_plan: true.")
-        if (self.total is None) != (self.period is None) or (self.period is not None and len(self.period) != 2):
-            raise ValueError("a cumulative total needs its period, and a period its total.\nWrite total: 937 and period: [2021, 2025].")
+            problems.append("a path is given in exactly one form.\n"
+                            "Write values: {2021: …}, or total: with period: [2021, 2025], or from_plan: true.")
+        if (self.total is None) != (self.period is None):
+            problems.append("a cumulative total needs its period, and a period its total.\nWrite total: 937 and period: [2021, 2025].")
+        if self.period is not None:
+            problems += [problem for year in self.period for problem in _dates(period=year)]
+            if len(self.period) != 2 or not 0 <= self.period[1] - self.period[0] < 1000:
+                problems.append(f"period: {list(self.period)} is not a first and a last year.\nWrite period: [2021, 2025].")
         if self.values is not None and not self.values:
-            raise ValueError("values: no year is given.\nWrite values: {2021: …, 2025: …}.")
+            problems.append("values: no year is given.\nWrite values: {2021: …, 2025: …}.")
         if self.total is not None and not self.total > 0:
-            raise ValueError(f"total: {self.total:g} is not above 0.\nGive the sum over the period.")
+            problems.append(f"total: {self.total:g} is not above 0.\nGive the sum over the period.")
+        _raise(problems)
 
 
 @record
@@ -111,6 +138,7 @@ class ScenarioFile:
     parameters: dict[str, float | None] = field(default_factory=dict)
     uncertainties: dict[str, Distribution | None] = field(default_factory=dict)
     paths: dict[str, PathSetting | None] = field(default_factory=dict)
+    sweep: SweepSetting | None = None
 
 
 @dataclass(frozen=True)
@@ -131,6 +159,7 @@ class Scenario:
     parameters: Mapping[str, float] = field(default_factory=dict)
     uncertainties: Mapping[str, Distribution] = field(default_factory=dict)
     paths: Mapping[str, PathSetting] = field(default_factory=dict)
+    sweep: SweepSetting | None = None
     default: bool = False
     description: Labels | None = None
     digests: Mapping[str, str] = field(default_factory=dict)
@@ -141,6 +170,10 @@ class Scenario:
         for name in levels:
             if name not in LEVERS:
                 raise InvalidInput(Problem(f"levers.{name}: no such lever.", nearest(name, LEVERS, "Levers")))
+        for name, level in levels.items():
+            if not 0 <= level <= 1:
+                raise InvalidInput(Problem(f"levers.{name}: {level:g} is not between 0 (none) and 1 (full).",
+                                           "Give a share of full strength."))
         changed = {n: dataclasses.replace(self.levers.get(n, LeverSetting()), level=v) for n, v in levels.items()}
         return dataclasses.replace(self, levers={**self.levers, **changed})
 
@@ -169,8 +202,6 @@ def domain(parameter: Parameter) -> tuple[float, float]:
 
 def _checks(file: ScenarioFile, document: documents.Document) -> Iterator[Problem]:
     """Yield what is wrong with one file on its own."""
-    model = regional_model()
-    known = {p.name: p for p in model.parameters}
     at = document.place
     for name in file.levers:
         if name not in LEVERS:
@@ -179,30 +210,87 @@ def _checks(file: ScenarioFile, document: documents.Document) -> Iterator[Proble
         for key, value in getattr(file, section).items():
             if section == "uncertainties" and key.partition(".")[0] in ("levers", "shocks"):
                 continue  # checked once `extends` is worked in
-            name, _ = parameter_and_element(key)
-            if name not in known:
-                yield Problem(f"{section}.{key}: the model has no such parameter.",
-                              nearest(name, known) or "`simulate model` lists all.", at((section, key), of_key=True))
-                continue
-            if value is None:
-                continue
-            low, high = domain(known[name])
-            least, greatest = value.support if isinstance(value, Distribution) else (value, value)
-            if least < low or greatest > high:
-                yield Problem(f"{section}.{key}: {least if least < low else greatest:g} lies outside {low:g} to {high:g} [{known[name].unit}].",
-                              f"{known[name].documentation}; default {known[name].default}.", at((section, key)))
-    computed = {e.name for e in model.equations} - {e.name for e in model.constants}
-    for name in file.paths:
-        if name not in computed:
-            yield Problem(f"paths.{name}: the model computes no such variable.", nearest(name, computed) or "`simulate model` lists all.",
-                          at(("paths", name), of_key=True))
+            if (problem := _parameter(key, value)) is not None:
+                what, remedy, of_key = problem
+                yield Problem(f"{section}.{key}: {what}", remedy, at((section, key), of_key))
+    for name, setting in file.paths.items():
+        for inner, what, remedy in _path(name, setting):
+            yield Problem(f"{'.'.join(('paths', name, *inner))}: {what}", remedy, at(("paths", name, *inner), of_key=not inner))
+    for key, years in (("horizon", (file.horizon,)), ("report_years", file.report_years or ())):
+        for year in years:
+            if year is not None and not 1000 <= year <= 9999:
+                yield Problem(f"{key}: {year} is not a year of four digits.", "Write it like 2035.", at((key,)))
     if file.runs is not None and not 1 <= file.runs <= MAX_RUNS:
-        yield Problem(f"runs: {file.runs} is not between 1 and {MAX_RUNS:,}.", "", at(("runs",)))
+        yield Problem(f"runs: {file.runs} is not between 1 and {MAX_RUNS:,}.", "Give a number of runs; 2000 is usual.", at(("runs",)))
     if file.seed is not None and file.seed < 0:
         yield Problem(f"seed: {file.seed} is negative.", "Give a whole number from 0 on.", at(("seed",)))
     if file.steps_per_year is not None and not 1 <= file.steps_per_year <= 1024:
         yield Problem(f"steps_per_year: {file.steps_per_year} is not between 1 and 1024.", "4 is exact enough with rk4, 16 with euler.",
                       at(("steps_per_year",)))
+
+
+def _parameter(key: str, value: float | Distribution | None) -> tuple[str, str, bool] | None:
+    """Return what is wrong with a value or distribution for the parameter `key`, the remedy, and whether the key is at fault."""
+    known = {p.name: p for p in regional_model().parameters}
+    name, element = parameter_and_element(key)
+    if name not in known:
+        return "the model has no such parameter.", nearest(name, known) or "`simulate model` lists all.", True
+    parameter = known[name]
+    if name in ("base_year", "industrial", "cluster_membership"):
+        return "it follows from the region's description.", "Change the region in a seed file.", True
+    if element is not None and parameter.over is None:
+        return f"{name} is one number, not one for each sector or cluster.", f"Write {name}.", True
+    if element is None and name in ("sector_share", "cluster_revenue_base"):
+        return f"it is one number for each {parameter.over}.", f"Name the {parameter.over}: {name}[…].", True
+    if value is None:
+        return None
+    low, high = domain(parameter)
+    with np.errstate(all="ignore"):  # what overflows is infinite, and said to be
+        least, greatest = value.support if isinstance(value, Distribution) else (value, value)
+    if low <= least and greatest <= high and isfinite(least) and isfinite(greatest):
+        return None
+    wrong = greatest if low <= least and isfinite(least) else least
+    head = f"it reaches {wrong:g}, which is" if isinstance(value, Distribution) else f"{wrong:g} is"
+    unit = "" if parameter.unit == "1" else f" [{parameter.unit}]"
+    bounds = "not finite" if not isfinite(wrong) else "not above 0" if low else "below 0"
+    if isfinite(high):
+        bounds = f"not between {low:g} and {high:g}"
+    given = parameter.default
+    usual = ", ".join(f"{n} {v:g}" for n, v in given.items()) if isinstance(given, Mapping) else given
+    return (f"{head} {bounds}{unit}.", f"{parameter.documentation}; {'the region supplies it' if usual is None else f'default {usual}'}.",
+            False)
+
+
+def _path(name: str, setting: PathSetting | None) -> Iterator[tuple[tuple[str, ...], str, str]]:
+    """Yield the key inside a path for the variable `name` that is wrong, what is wrong, and the remedy."""
+    model = regional_model()
+    constants = {e.name for e in model.constants}
+    computed = {e.name for e in model.equations} - constants
+    stock = next((s for s in model.stocks if s.name == name), None)
+    if stock is not None:
+        yield (), "a stock follows from its flows.", f"Give a path to one of them: {', '.join((*stock.inflows, *stock.outflows))}."
+        return
+    if name not in computed:
+        yield (), "the model computes no such variable.", nearest(name, computed) or "`simulate model` lists all."
+        return
+    if setting is None:
+        return
+    output = next((o for o in OUTPUTS if o.variable == name), None)
+    if output is not None and setting.unit is not None:
+        try:
+            units.factor(setting.unit, output.unit)
+        except InvalidInput as invalid:
+            yield ("unit",), invalid.problems[0].what.removeprefix("unit: "), invalid.problems[0].remedy
+    elif setting.unit is not None:
+        expected = model.units[name]
+        if setting.unit != expected and not (setting.unit == "%" and expected in ("1", "1/year")):
+            yield ("unit",), f"{setting.unit!r} does not fit {expected}.", f"Leave unit out, or write {expected}."
+    for year, value in (setting.values or {}).items():
+        if output is not None and value < 0:
+            yield ("values", str(year)), f"{value:g} is below 0.", f"{output.indicator} cannot be negative."
+    has_base = model.over[name] is None and f"{name}_base" in {*constants, *(p.name for p in model.parameters)}
+    if setting.total is not None and not has_base:
+        yield ("total",), "a cumulative total needs a variable with a base-year value to grow from.", "Give values: by year instead."
 
 
 def _merge(child: ScenarioFile, parent: ScenarioFile) -> ScenarioFile:
@@ -213,40 +301,71 @@ def _merge(child: ScenarioFile, parent: ScenarioFile) -> ScenarioFile:
             merged[f.name] = {**theirs, **mine}
         else:
             merged[f.name] = mine if mine is not None else theirs
-    for mine, theirs in (("parameters", "uncertainties"), ("uncertainties", "parameters")):  # the child's word counts
-        merged[theirs] = {k: v for k, v in merged[theirs].items() if k not in getattr(child, mine) or k in getattr(child, theirs)}
+    # the child's word counts: its value ends the parent's uncertainty, and its uncertainty the parent's value
+    settled = {name for name, value in child.parameters.items() if value is not None}
+    settled |= {f"{kind}.{name}" for kind in ("levers", "shocks") for name in getattr(child, kind)}
+    merged["uncertainties"] = {k: v for k, v in merged["uncertainties"].items() if k not in settled or k in child.uncertainties}
+    drawn = {name for name, value in child.uncertainties.items() if value is not None}
+    merged["parameters"] = {k: v for k, v in merged["parameters"].items() if k not in drawn or k in child.parameters}
     merged["default"], merged["extends"] = child.default, None
     return ScenarioFile(**merged)
 
 
-def _read(file: Path, trail: tuple[Path, ...] = ()) -> tuple[ScenarioFile, dict[str, str], dict[str, Place]]:
-    document = documents.read(file)
-    own: ScenarioFile = documents.validate(ScenarioFile, document)
-    problems = list(_checks(own, document))
-    if problems:
-        raise InvalidInput(problems)
-    digests = {file.name: document.digest}
-    places = document.places()
-    if own.extends is None:
-        return own, digests, places
-    where = document.place(("extends",))
-    parent = find(own.extends, beside=file.parent, where=where)
-    if parent in (*trail, file):
-        chain = " -> ".join(p.stem for p in (*trail, file, parent))
-        raise InvalidInput(Problem(f"extends: the scenarios extend each other in a circle: {chain}.", "Let one of them stand alone.", where))
-    theirs, their_digests, their_places = _read(parent, (*trail, file))
-    return _merge(own, theirs), {**their_digests, **digests}, {**their_places, **places}
+@dataclass
+class _Reading:
+    """What has been read of a scenario and those it extends."""
+
+    problems: list[Problem] = field(default_factory=list)
+    digests: dict[str, str] = field(default_factory=dict)
+    places: dict[str, Place] = field(default_factory=dict)
+    whole: bool = True  # False: a part could not be read at all, so what is missing may stand there
+
+    def read(self, file: Path, trail: tuple[Path, ...] = ()) -> ScenarioFile:
+        """Return the scenario in `file` with all that it extends worked in; gather every problem."""
+        try:
+            document = documents.read(file)
+        except InvalidInput as invalid:
+            self.problems.extend(invalid.problems)
+            self.whole = False
+            return ScenarioFile()
+        own, usable, problems = documents.usable(ScenarioFile, document)
+        self.problems.extend(problems)
+        self.whole &= own is not None
+        own = own or ScenarioFile()
+        self.problems.extend(_checks(own, usable))
+        parent = ScenarioFile()
+        if own.extends is not None:
+            where = document.place(("extends",))
+            try:
+                above = find(own.extends, beside=file.parent, where=where)
+                seen = [p.resolve() for p in (*trail, file)]
+                if above.resolve() in seen:
+                    chain = " -> ".join(p.stem for p in (*trail, file, above))
+                    raise InvalidInput(Problem(f"extends: the scenarios extend each other in a circle: {chain}.",
+                                               "Let one of them stand alone.", where))
+                parent = self.read(above, (*trail, file))
+            except InvalidInput as invalid:
+                self.problems.extend(invalid.problems)
+                self.whole = False
+        for name, shock in own.shocks.items():
+            if shock is None and name not in parent.shocks and self.whole:
+                self.problems.append(Problem(f"shocks.{name}: there is no such shock to take away.",
+                                             nearest(name, parent.shocks, "Inherited"), document.place(("shocks", name), of_key=True)))
+        self.digests[file.name] = document.digest
+        self.places.update(document.places())
+        return _merge(own, parent)
 
 
 def find(name: str, beside: Path | None = None, where: Place | None = None) -> Path:
     """Return the file of the scenario `name`: a path, or a name beside the asking file or among the package's own."""
     given = Path(name)
     own = documents.data_folder("scenarios")
-    folders = [Path()] + ([beside] if beside else []) + [own]
+    folders = ([beside] if beside else []) + [Path(), own]
     for candidate in [f / given for f in folders] + [f / f"{name}.yaml" for f in folders]:
-        if candidate.is_file():
-            return candidate
-    names = {p.stem for f in folders[1:] for p in f.glob("*.yaml")}
+        with suppress(OSError, ValueError):  # a name no file can have
+            if candidate.is_file():
+                return candidate
+    names = {p.stem for f in folders if f != Path() for p in f.glob("*.yaml")}
     raise InvalidInput(Problem(f"scenario: there is no {name!r}, neither as a file nor by name.",
                                nearest(name, names) or "`simulate scenarios` lists all.", where))
 
@@ -258,30 +377,36 @@ def load_scenario(name: str | Path) -> Scenario:
     names), values out of range, missing keys.
     """
     file = find(str(name))
-    merged, digests, places = _read(file)
-    problems = [Problem(f"{key!r} is missing.", f"Add {key}: …, or extends: a scenario that has it.", Place(file, 1, 1))
-                for key in ("region", "horizon") if getattr(merged, key) is None]
+    reading = _Reading()
+    merged = reading.read(file)
+    problems, places = reading.problems, reading.places
+    if not reading.whole:
+        raise InvalidInput(in_order(problems))
+    faulty = set(places) if problems else set()  # a key that stands there and was left out for a problem is not missing
+    problems += [Problem(f"{key!r} is missing.", f"Add {key}: …, or extends: a scenario that has it.", Place(file, 1, 1))
+                 for key in ("region", "horizon") if getattr(merged, key) is None and key not in faulty]
     shown = {n: v for n, v in merged.levers.items() if v is not None}
     shocks = {n: v for n, v in merged.shocks.items() if v is not None}
     for key, value in merged.uncertainties.items():
         kind, _, name_ = key.partition(".")
         if kind in ("levers", "shocks") and value is not None:
             held: Mapping[str, Any] = shown if kind == "levers" else shocks
-            if name_ not in held:
+            if name_ not in held and f"{kind}/{name_}" not in faulty:
                 problems.append(Problem(f"uncertainties.{key}: the scenario sets no such {kind[:-1]}.",
                                         nearest(name_, held, "Set") or f"Set it under {kind}: first.",
                                         places.get(f"uncertainties/{key}")))
             elif value.support[0] < 0 or value.support[1] > 1:
-                problems.append(Problem(f"uncertainties.{key}: the range must lie between 0 and 1.", "",
+                problems.append(Problem(f"uncertainties.{key}: {value} does not lie between 0 and 1.",
+                                        "Give a range of strengths (levers) or of shares lost (shocks).",
                                         places.get(f"uncertainties/{key}")))
     for year in merged.report_years or ():
         if merged.horizon is not None and year > merged.horizon:
             problems.append(Problem(f"report_years: {year} lies after the horizon {merged.horizon}.", "Move the horizon, or drop the year.",
                                     places.get("report_years")))
     if problems:
-        raise InvalidInput(problems)
+        raise InvalidInput(in_order(problems))
     given = {f.name: getattr(merged, f.name) for f in dataclasses.fields(ScenarioFile)
-             if f.name in ("runs", "seed", "method", "steps_per_year") and getattr(merged, f.name) is not None}
+             if f.name in ("runs", "seed", "method", "steps_per_year", "sweep") and getattr(merged, f.name) is not None}
     assert merged.region is not None
     assert merged.horizon is not None
     return Scenario(
@@ -290,7 +415,7 @@ def load_scenario(name: str | Path) -> Scenario:
         parameters={n: v for n, v in merged.parameters.items() if v is not None and merged.uncertainties.get(n) is None},
         uncertainties={n: v for n, v in merged.uncertainties.items() if v is not None},
         paths={n: v for n, v in merged.paths.items() if v is not None},
-        description=merged.description, digests=digests, places=places, **given)
+        description=merged.description, digests=reading.digests, places=places, **given)
 
 
 def list_scenarios(folder: Path | None = None) -> list[Scenario]:

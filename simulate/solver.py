@@ -10,7 +10,7 @@ Tolerances: bounds are widened by `SLACK` (relative); a solution satisfies rows 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from math import exp, inf, isfinite, log
 from typing import Any, NamedTuple
@@ -19,8 +19,8 @@ from simulate.errors import MissingExtra
 
 SLACK = 1e-7
 TOLERANCE = 1e-6
-TINY, HUGE = 1e-12, 1e15
-_LOW, _HIGH = log(TINY), log(HUGE)
+TINY, HUGE = 1e-6, 1e9
+_LEAST = 1e-300
 
 
 class Terms:
@@ -101,6 +101,9 @@ class Limits:
     nodes: int = 50_000
 
 
+DEFAULT = Limits()
+
+
 class Element(NamedTuple):
     """A bound that can be switched: `side` +1 (at least) or -1 (at most)."""
 
@@ -136,13 +139,20 @@ class _State:
         self.low, self.high, self.llow, self.lhigh = [-inf] * n, [inf] * n, [-inf] * n, [inf] * n
         self.low_why, self.high_why = [0] * n, [0] * n
 
+    def copy(self) -> _State:
+        """Another one with the same intervals."""
+        other = _State(0)
+        for name in self.__slots__:
+            setattr(other, name, list(getattr(self, name)))
+        return other
 
-class _Empty(Exception):  # noqa: N818
+
+class _Empty(Exception):
     """No value is left; carries the bits responsible."""
 
 
 def _log(x: float) -> float:
-    return log(x) if x > TINY else _LOW
+    return log(x) if x > _LEAST else log(_LEAST)
 
 
 @dataclass
@@ -152,15 +162,17 @@ class System:
     low: list[float] = field(default_factory=list)
     high: list[float] = field(default_factory=list)
     signed: list[bool] = field(default_factory=list)
+    free: list[tuple[bool, bool]] = field(default_factory=list)
     rows: list[Row] = field(default_factory=list)
     elements: list[Element] = field(default_factory=list)
     products: dict[tuple[tuple[int, float], ...], int] = field(default_factory=dict)
     made: dict[int, tuple[tuple[int, float], ...]] = field(default_factory=dict)
 
-    def variable(self, low: float = 0.0, high: float = inf, signed: bool = False) -> int:
-        """Add a variable; return its index."""
-        self.low.append(low if signed else max(low, TINY))
-        self.high.append(high if signed else min(high, HUGE))
+    def variable(self, low: float = 0.0, high: float = inf, signed: bool = False, domain: tuple[float, float] = (TINY, HUGE)) -> int:
+        """Add a variable; return its index. Ends that are not given are those of the `domain`, and count as free."""
+        self.free.append((low in (0.0, -inf), high == inf))
+        self.low.append(low if signed else max(low, domain[0]))
+        self.high.append(high if signed else min(high, domain[1]))
         self.signed.append(signed)
         return len(self.low) - 1
 
@@ -193,41 +205,49 @@ class System:
         if any(self.signed[v] for v, _ in key):
             raise ValueError("a quantity that may be negative cannot be multiplied")
         if key not in self.products:
-            index = self.products[key] = self.variable()
+            index = self.products[key] = self.variable(domain=(1e-15, 1e18))
             self.made[index] = key
             self.rows.append(Row(True, (*key, (index, -1.0)), 0.0, True, tag))
         return self.products[key]
 
     # --- parts that touch nothing else
 
-    def prune(self, keep: set[int]) -> list[tuple[int, Row]]:
-        """Drop rows that one free variable can always satisfy; return (variable, row) in order of dropping."""
-        bounded = keep | {e.variable for e in self.elements}
+    def prune(self, bounded: set[int], rows: Iterable[int] | None = None) -> tuple[list[int], list[tuple[int, int]]]:
+        """Leave out rows that a variable found nowhere else, and not in `bounded`, can always satisfy.
+
+        Returns the rows left and (variable, row) in the order of leaving out.
+        """
+        left = set(range(len(self.rows)) if rows is None else rows)
         count: dict[int, set[int]] = {}
-        for r, row in enumerate(self.rows):
-            for v, _ in row.parts:
+        for r in left:
+            for v, _ in self.rows[r].parts:
                 count.setdefault(v, set()).add(r)
-        dropped: list[tuple[int, Row]] = []
-        gone: set[int] = set()
-        queue = [v for v, rows in count.items() if len(rows) == 1]
+        dropped: list[tuple[int, int]] = []
+        queue = [v for v, within in count.items() if len(within) == 1]
         while queue:
             v = queue.pop()
-            rows = count[v] - gone
-            if len(rows) != 1 or v in bounded:
+            if v in bounded or len(count[v]) != 1:
                 continue
-            r = next(iter(rows))
+            r, = count[v]
             row = self.rows[r]
             a = dict(row.parts)[v]
-            below, above = self.low[v] <= TINY, self.high[v] >= HUGE
-            ok = below and above if row.logs and row.equal else (
-                (below if a > 0 else above) if not row.equal and (row.logs or self.signed[v]) else
-                self.signed[v] and self.low[v] == -inf and above if row.equal else a < 0 and above)
+            free_low, free_high = self.free[v]
+            if row.logs:
+                ok = free_low and free_high if row.equal else free_low if a > 0 else free_high
+            elif self.signed[v]:
+                ok = free_low and free_high
+            elif row.equal:  # a sum of positive parts
+                ok = free_low and free_high and row.b / a >= 0 and all(c / a < 0 and not self.signed[u] for u, c in row.parts if u != v)
+            else:
+                ok = a < 0 and free_high
             if ok:
-                gone.add(r)
-                dropped.append((v, row))
-                queue += [u for u, _ in row.parts if u != v]
-        self.rows = [row for r, row in enumerate(self.rows) if r not in gone]
-        return dropped
+                dropped.append((v, r))
+                left.discard(r)
+                for u, _ in row.parts:
+                    count[u].discard(r)
+                    if len(count[u]) == 1:
+                        queue.append(u)
+        return sorted(left), dropped
 
     def components(self) -> list[System]:
         """Split into systems that share no variable; variables and elements keep their numbers."""
@@ -249,7 +269,7 @@ class System:
         owners: dict[int, list[int]] = {}
         for e, element in enumerate(self.elements):
             owners.setdefault(find(element.variable), []).append(e)
-        return [_Part(self.low, self.high, self.signed, parts.get(top, []), self.elements, self.products, self.made,
+        return [_Part(self.low, self.high, self.signed, self.free, parts.get(top, []), self.elements, self.products, self.made,
                       mask=sum(1 << e for e in owners.get(top, ()))) for top in {*parts, *owners}]
 
     # --- intervals
@@ -274,19 +294,19 @@ class System:
                 return False
             gap = s.high[v] - s.low[v]
             gain = value - s.low[v] > (1e-3 * gap if isfinite(gap) and gap < 1e12 else 0.0) + 1e-13 * abs(value) if signed else (
-                (g := _log(value)) - s.llow[v] > 1e-3 * (s.lhigh[v] - s.llow[v]) + 1e-12)
+                _log(value) - s.llow[v] > 1e-3 * (s.lhigh[v] - s.llow[v]) + 1e-12)
             if not gain and value <= s.high[v]:
                 return False
             s.low[v], s.low_why[v] = value, why
             if not signed:
                 s.llow[v] = _log(value)
         else:
-            value = value if signed else max(value, TINY)
+            value = value if signed else max(value, TINY if value >= 0 else _LEAST)
             if value >= s.high[v]:
                 return False
             gap = s.high[v] - s.low[v]
             gain = s.high[v] - value > (1e-3 * gap if isfinite(gap) and gap < 1e12 else 0.0) + 1e-13 * abs(value) if signed else (
-                s.lhigh[v] - (g := _log(value)) > 1e-3 * (s.lhigh[v] - s.llow[v]) + 1e-12)
+                s.lhigh[v] - _log(value) > 1e-3 * (s.lhigh[v] - s.llow[v]) + 1e-12)
             if not gain and value >= s.low[v]:
                 return False
             s.high[v], s.high_why[v] = value, why
@@ -365,13 +385,14 @@ def _bits(mask: int) -> Iterator[int]:
 class Oracle:
     """Answers whether elements can hold together, remembering solutions and cores."""
 
-    def __init__(self, system: System, limits: Limits = Limits()) -> None:  # noqa: B008
+    def __init__(self, system: System, limits: Limits = DEFAULT) -> None:
         self.system, self.limits = system, limits
         self.bit = len(system.elements)
         self.mask = system.mask if isinstance(system, _Part) else (1 << self.bit) - 1
         used = {v for row in system.rows for v, _ in row.parts} | {system.elements[e].variable for e in _bits(self.mask)}
         self.used = sorted(used)
         self.all_rows = range(len(system.rows))
+        self.hints = _hints(system, self.mask)
         self.solutions: list[tuple[int, list[float]]] = []
         self.cores: list[int] = []
         self.calls = 0
@@ -386,16 +407,12 @@ class Oracle:
             for core in self.cores:
                 if core & ~mask & ((1 << self.bit) - 1) == 0:
                     return Answer(False, None, core)
-        chosen = list(self.all_rows if rows is None else rows)
-        watch: dict[int, list[int]] = {v: [] for v in self.used}
-        for r in chosen:
-            for v, _ in self.system.rows[r].parts:
-                watch[v].append(r)
+        chosen, watch = self._relevant({self.system.elements[e].variable for e in _bits(mask)}, self.all_rows if rows is None else rows)
         try:
-            state = self.system.start(mask, self.used)
+            state = self.system.start(mask, list(watch))
             self.system.propagate(state, chosen, watch, chosen, self.bit)
         except _Empty as empty:
-            core: int = empty.args[0]
+            core = int(empty.args[0])
             if whole:
                 self.cores.append(core)
             return Answer(False, None, core)
@@ -404,23 +421,31 @@ class Oracle:
             answer = self._scip(mask, chosen, state)
             if answer.feasible is False and whole:
                 self.cores.append(answer.core)
-            if answer.feasible is not True:
+            if answer.values is None:
                 return answer
             values = answer.values
-        assert values is not None
         if whole:
-            self.solutions.append((self._satisfied(values), values))
+            self.solutions.append((self._satisfied(values, set(watch)), values))
         return Answer(True, values)
 
-    def _satisfied(self, values: list[float]) -> int:
-        mask = 0
+    def _relevant(self, bounded: set[int], rows: Iterable[int]) -> tuple[list[int], dict[int, list[int]]]:
+        """Rows that bear on the bounded variables, and the rows each variable is in."""
+        chosen, _ = self.system.prune(bounded, rows)
+        watch: dict[int, list[int]] = {v: [] for v in bounded}
+        for r in chosen:
+            for v, _ in self.system.rows[r].parts:
+                watch.setdefault(v, []).append(r)
+        return chosen, watch
+
+    def _satisfied(self, values: Sequence[float], valued: Iterable[int]) -> int:
+        mask, known = 0, set(valued)
         for e in _bits(self.mask):
             v, side, bound = self.system.elements[e]
-            if side * (values[v] - bound) >= -TOLERANCE * max(abs(bound), TINY):
+            if v in known and side * (values[v] - bound) >= -TOLERANCE * max(abs(bound), TINY):
                 mask |= 1 << e
         return mask
 
-    def holds(self, values: Sequence[float], mask: int, rows: Iterable[int]) -> bool:
+    def holds(self, values: Sequence[float], mask: int, rows: Iterable[int], valued: Iterable[int]) -> bool:
         """Whether values satisfy rows and elements, to `TOLERANCE`."""
         for r in rows:
             row = self.system.rows[r]
@@ -428,33 +453,60 @@ class Oracle:
             gap = sum(terms) - row.b
             if (abs(gap) if row.equal else gap) > TOLERANCE * (1.0 if row.logs else max(abs(row.b), *map(abs, terms), TINY)):
                 return False
-        return not mask & ~self._satisfied(list(values))
+        return not mask & ~self._satisfied(values, valued)
 
     def _dive(self, state: _State, rows: list[int], watch: dict[int, list[int]], mask: int) -> list[float] | None:
-        """Fix variables one after the other, narrowest first, to the middle of what is left."""
-        system, open_ = self.system, set(self.used)
-        values = [0.0] * len(system.low)
-        try:
-            while open_:
-                v = min(open_, key=lambda u: (u in system.made, state.lhigh[u] - state.llow[u] if not system.signed[u] else 50.0, u))
-                low, high = state.low[v], state.high[v]
-                if system.signed[v]:
-                    x = (low + high) / 2 if isfinite(low) and isfinite(high) else low if isfinite(low) else high if isfinite(high) else 0.0
-                elif high < 1e14 and low > 1e-11:
-                    x = (low * high) ** 0.5 if high > 2 * low else (low + high) / 2
-                else:
-                    x = 1.05 * low if low > 1e-11 else 0.7 * high if high < 1e14 else 1.0
-                x = min(max(x, low), high)
-                system._tighten(state, v, 1, x, 0)
-                system._tighten(state, v, -1, x, 0)
-                state.low[v] = state.high[v] = values[v] = x
-                if not system.signed[v]:
-                    state.llow[v] = state.lhigh[v] = _log(x)
+        """Fix variables one after the other to the middle of what propagation leaves, halving where that is too bold."""
+        system, open_ = self.system, set(watch)
+        totals = {v for r in rows if not system.rows[r].logs and system.rows[r].equal for v, _ in system.rows[r].parts}
+        rank = {v: (v in system.made, v in totals) for v in watch}
+        steps = 12 * len(open_) + 60
+        while open_ and steps:
+            steps -= 1
+            v = min(open_, key=lambda u: (*rank[u], state.lhigh[u] - state.llow[u] if not system.signed[u] else 50.0, u))
+            x = self._middle(state, v)
+            after = self._narrowed(state, v, x, x, rows, watch)
+            if after is not None:
+                state = after
                 open_.discard(v)
-                system.propagate(state, rows, watch, watch[v], self.bit)
+                continue
+            upper = self._narrowed(state, v, x, state.high[v], rows, watch)
+            lower = self._narrowed(state, v, state.low[v], x, rows, watch)
+            both = [s for s in (upper, lower) if s is not None]
+            if not both or state.high[v] - state.low[v] <= 1e-12 * abs(x):
+                return None
+            state = min(both, key=lambda s: s.lhigh[v] - s.llow[v] if not system.signed[v] else s.high[v] - s.low[v])
+        if open_:
+            return None
+        values = [0.0] * len(system.low)
+        for v in watch:
+            values[v] = state.low[v]
+        return values if self.holds(values, mask, rows, watch) else None
+
+    def _middle(self, state: _State, v: int) -> float:
+        """Where to fix a variable: the middle of all bounds on it, in use or not; else the middle of what is left."""
+        low, high = state.low[v], state.high[v]
+        if v in self.hints:
+            x = self.hints[v]
+        elif self.system.signed[v]:
+            x = (low + high) / 2 if isfinite(low) and isfinite(high) else low if isfinite(low) else high if isfinite(high) else 0.0
+        elif high < 20 * low:
+            x = (low * high) ** 0.5 if high > 2 * low else (low + high) / 2
+        else:
+            x = 1.05 * low if low > 1.1 * self.system.low[v] else 0.7 * high if high < 0.9 * self.system.high[v] else 1.0
+        return min(max(x, low), high)
+
+    def _narrowed(self, state: _State, v: int, low: float, high: float, rows: list[int], watch: dict[int, list[int]]) -> _State | None:
+        """The state with a variable between low and high, propagated; None where nothing is left."""
+        s = state.copy()
+        s.low[v], s.high[v] = low, high
+        if not self.system.signed[v]:
+            s.llow[v], s.lhigh[v] = _log(low), _log(high)
+        try:
+            self.system.propagate(s, rows, watch, watch[v], self.bit)
         except _Empty:
             return None
-        return values if self.holds(values, mask, rows) else None
+        return s
 
     # --- the global solver
 
@@ -464,7 +516,7 @@ class Oracle:
         model.hideOutput()
         model.setParam("limits/time", max(self.limits.seconds, 1e-3))
         model.setParam("limits/nodes", self.limits.nodes)
-        model.setParam("numerics/feastol", 1e-8)
+        model.setParam("numerics/feastol", 1e-7)
         model.setParam("misc/printreason", False)
         system = self.system
         in_logs = {v for r in rows if system.rows[r].logs for v, _ in system.rows[r].parts}
@@ -479,12 +531,11 @@ class Oracle:
                 built.scale[v] = size
                 built.x[v] = model.addVar(lb=low / size if isfinite(low) else None, ub=high / size if isfinite(high) else None)
                 continue
-            size = built.scale[v] = exp((max(state.llow[v], _LOW) + min(state.lhigh[v], _HIGH)) / 2) if (
-                state.llow[v] > _LOW + 1 or state.lhigh[v] < _HIGH - 1) and state.lhigh[v] - state.llow[v] < 8 else 1.0
+            size = built.scale[v] = exp((state.llow[v] + state.lhigh[v]) / 2) if state.lhigh[v] - state.llow[v] < 12 else 1.0
             if v in in_logs or v in free or v not in in_plain:
                 built.y[v] = model.addVar(lb=state.llow[v] - log(size), ub=state.lhigh[v] - log(size))
             if v in in_plain:
-                built.x[v] = model.addVar(lb=low / size, ub=high / size if high < HUGE else None)
+                built.x[v] = model.addVar(lb=low / size, ub=high / size)
             if v in built.x and v in built.y:
                 model.addCons(built.x[v] == pyscipopt.exp(built.y[v]))
         for r in rows:
@@ -518,15 +569,17 @@ class Oracle:
 
     def _scip(self, mask: int, rows: list[int], state: _State) -> Answer:
         self.calls += 1
+        import os, time
+        if os.environ.get("DBG"): T0=time.time()
         if self.limits.seconds <= 0 or self.limits.nodes <= 0:
             return Answer(None)
         built = self._build(mask, rows, state)
         built.model.setParam("limits/solutions", 1)
-        built.model.optimize()
-        status = built.model.getStatus()
-        if built.model.getNSols():
+        status = built.run()
+        if os.environ.get("DBG"): print("SCIP", status, len(rows), bin(mask).count("1"), "%.3f" % (time.time()-T0))
+        if status != "failed" and built.model.getNSols():
             values = self._values(built)
-            return Answer(True, values) if self.holds(values, mask, rows) else Answer(None)
+            return Answer(True, values) if self.holds(values, mask, rows, {*built.x, *built.y}) else Answer(None)
         if status == "infeasible":
             core = mask
             for r in rows:
@@ -536,12 +589,8 @@ class Oracle:
 
     def extreme(self, v: int, side: int, mask: int) -> tuple[float | None, list[float] | None]:
         """The least (side -1) or greatest (+1) value of a variable: (±inf if unbounded, None if not known) and where."""
-        rows = list(self.all_rows)
-        watch: dict[int, list[int]] = {u: [] for u in self.used}
-        for r in rows:
-            for u, _ in self.system.rows[r].parts:
-                watch[u].append(r)
-        state = self.system.start(mask, self.used)
+        rows, watch = self._relevant({v, *(self.system.elements[e].variable for e in _bits(mask))}, self.all_rows)
+        state = self.system.start(mask, list(watch))
         self.system.propagate(state, rows, watch, rows, self.bit)
         end = state.high[v] if side > 0 else state.low[v]
         if state.high[v] - state.low[v] <= TOLERANCE * abs(state.high[v]):
@@ -552,11 +601,12 @@ class Oracle:
         z = built.y.get(v, built.x.get(v))
         built.model.setObjective(z, "maximize" if side > 0 else "minimize")
         built.model.setParam("limits/gap", 1e-6)
-        built.model.optimize()
-        if built.model.getStatus() not in ("optimal", "gaplimit"):
-            return (side * inf, None) if built.model.getStatus() in ("unbounded", "inforunbd") else (None, None)
+        status = built.run()
+        if status not in ("optimal", "gaplimit"):
+            return (side * inf, None) if status in ("unbounded", "inforunbd") else (None, None)
         values = self._values(built)
-        at_domain = values[v] >= 0.5 * HUGE if side > 0 else not self.system.signed[v] and values[v] <= 2 * TINY
+        domain = self.system.high[v] if side > 0 else self.system.low[v]
+        at_domain = self.system.free[v][side > 0] and abs(_log(abs(values[v])) - _log(domain)) < 0.7 and not self.system.signed[v]
         return (inf if side > 0 else 0.0) if at_domain else values[v], values
 
     def relax(self, hard: int, elastic: dict[int, float]) -> tuple[dict[int, float], list[float], float] | None:
@@ -564,20 +614,15 @@ class Oracle:
 
         Returns (change of each element, values, cost), or None where no change helps or the limit is reached.
         """
-        rows = list(self.all_rows)
-        watch: dict[int, list[int]] = {u: [] for u in self.used}
-        for r in rows:
-            for u, _ in self.system.rows[r].parts:
-                watch[u].append(r)
+        rows, watch = self._relevant({self.system.elements[e].variable for e in (*_bits(hard), *elastic)}, self.all_rows)
         try:
-            state = self.system.start(hard, self.used)
+            state = self.system.start(hard, list(watch))
             self.system.propagate(state, rows, watch, rows, self.bit)
         except _Empty:
             return None
         built = self._build(hard | sum(1 << e for e in elastic), rows, state, elastic)
         built.model.setParam("limits/gap", 1e-6)
-        built.model.optimize()
-        if not built.model.getNSols() or built.model.getStatus() not in ("optimal", "gaplimit"):
+        if built.run() not in ("optimal", "gaplimit"):
             return None
         changes = {e: built.model.getVal(gap) for e, gap in built.slack.items()}
         return {e: c for e, c in changes.items() if c > 1e-7}, self._values(built), float(built.model.getObjVal())
@@ -639,6 +684,17 @@ class Oracle:
         return tags
 
 
+def _hints(system: System, mask: int) -> dict[int, float]:
+    """The middle of the tightest bounds on each variable."""
+    ends: dict[int, tuple[float, float]] = {}
+    for e in _bits(mask):
+        v, side, value = system.elements[e]
+        low, high = ends.get(v, (-inf, inf))
+        ends[v] = (max(low, value), high) if side > 0 else (low, min(high, value))
+    return {v: (low + high) / 2 if isfinite(low) and isfinite(high) else 1.02 * low if isfinite(low) else high / 1.02
+            for v, (low, high) in ends.items()}
+
+
 def _minimal(sets: Iterable[int]) -> list[int]:
     result: list[int] = []
     for s in sorted(sets, key=int.bit_count):
@@ -656,6 +712,14 @@ class _Model(NamedTuple):
     slack: dict[int, Any]
     scale: dict[int, float]
 
+    def run(self) -> str:
+        """Solve; return the solver's status, or failed where its arithmetic gave up."""
+        try:
+            self.model.optimize()
+        except Exception:  # numerical trouble in the LP solver: as if a limit had been reached
+            return "failed"
+        return str(self.model.getStatus())
+
 
 def _pyscipopt() -> Any:
     try:
@@ -664,5 +728,3 @@ def _pyscipopt() -> Any:
         raise MissingExtra("pyscipopt", "solve") from None
     return pyscipopt
 
-
-Solve = Callable[[int], Answer]

@@ -142,7 +142,9 @@ class Statement:
 
     @property
     def rounding(self) -> float:
-        """Half a unit of the last printed digit (38 -> 0.5; 5.16 -> 0.005)."""
+        """Half a unit of the last printed digit (38 -> 0.5; 5.16 -> 0.005); for a multiple ("three times"), as for about."""
+        if self.relative_to is not None:
+            return ABOUT * abs(float(self.value or 0))
         digits = Decimal(repr(self.value)).as_tuple().exponent
         return 0.5 * 10.0 ** (int(digits) if self.value is not None and isinstance(digits, int) and digits < 0 else 0)
 

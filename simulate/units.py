@@ -8,7 +8,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Any
 
-from simulate.errors import InvalidInput, Problem, nearest
+from simulate.errors import InvalidInput, Place, Problem, nearest
 
 # Base units of our own: what is counted is a dimension, so that firms are never added to persons.
 _DEFINITIONS = """
@@ -105,16 +105,23 @@ def registry() -> Any:
     """Return the pint registry with our units (built once; slow to import, so only when needed)."""
     import pint
 
-    made = pint.UnitRegistry(autoconvert_offset_to_baseunit=True)
+    made: Any = pint.UnitRegistry(autoconvert_offset_to_baseunit=True)
     for line in _DEFINITIONS.strip().splitlines():
         made.define(line)
     return made
 
 
+def unknown(symbol: str, where: Place | None = None) -> Problem:
+    """Return the problem (at `where`) that `symbol` is not in the vocabulary, with the nearest units as its remedy."""
+    same = [unit for unit, (_, english) in VOCABULARY.items() if english.lower() == symbol.lower()]
+    remedy = f"Write {same[0]}." if same else nearest(symbol, VOCABULARY, "Units", cutoff=0.5)  # units are short: one sign of two
+    return Problem(f"unit: {symbol!r} is not in the unit vocabulary.", remedy, where)
+
+
 def check(symbol: str) -> None:
     """Raise InvalidInput, with the nearest names, where `symbol` is not in the vocabulary."""
     if symbol not in VOCABULARY:
-        raise InvalidInput(Problem(f"unit: {symbol!r} is not in the unit vocabulary.", nearest(symbol, VOCABULARY, "Units")))
+        raise InvalidInput(unknown(symbol))
 
 
 @lru_cache(maxsize=512)

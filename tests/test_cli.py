@@ -77,7 +77,7 @@ def test_a_region_alone_runs_its_own_scenario_and_a_scenario_can_be_moved():
 def test_all_shows_every_projected_target():
     done = simulate("run", "thz-baseline", "--runs", 20, "--all")
     assert "Eaglet enterprises" in done.stdout
-    assert "Revenue of the biomedicine cluster" in " ".join(done.stdout.split())
+    assert "biomedicine" in done.stdout
 
 
 @pytest.mark.parametrize("command", [

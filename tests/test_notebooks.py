@@ -1,6 +1,5 @@
 """The notebooks run from a clean state, say nothing on stderr, and are kept without outputs."""
 
-import warnings
 from pathlib import Path
 
 import pytest

@@ -1,0 +1,471 @@
+"""Sweeps: a plan's runs -> chunks -> one Parquet file each, on any executor; what dies is taken up where it stopped.
+
+A chunk's bytes are a function of (plan, kernel, chunk) alone. Workers compute and encode; only the process that called
+`sweep` touches the folder: it writes each file under a temporary name, then renames it. So a killed worker leaves
+nothing behind, a killed sweep at most a temporary file, and a cluster needs no shared disk.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import pickle
+import pkgutil
+import signal
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, CancelledError, Executor, Future, ThreadPoolExecutor, wait
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass, field
+from functools import lru_cache, partial
+from importlib import import_module
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+from simulate import runs
+from simulate.errors import InvalidInput, MissingExtra, Place, Problem
+from simulate.experiments import Kernel, Plan, plain, rows, schema
+
+FORMAT, SCHEMA, MANIFEST = "simulate sweep", 1, "manifest.json"
+CHUNK = 16_384
+"""Runs in a chunk unless another number is asked for: some 10 MB, a few seconds of one core."""
+LOSSES = 3
+"""Times that workers may die with no chunk finished in between, before the sweep stops."""
+KERNELS = {"numpy": "simulate.runs:project"}
+"""Kernels by name. A manifest names the kernel that made its files; only these are looked up by what a file says."""
+
+
+# ---------------------------------------------------------------- executors
+
+class Serial(Executor):
+    """Runs every task at once, in this process."""
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        """Run the task and return its finished future."""
+        future: Future[Any] = Future()
+        try:
+            future.set_result(fn(*args, **kwargs))
+        except Exception as error:
+            future.set_exception(error)
+        return future
+
+
+@dataclass(frozen=True)
+class Pool:
+    """How to come by an executor: `make` makes one (again, after its workers died), `lost` are the errors that say they did."""
+
+    make: Callable[[], Executor]
+    workers: int
+    lost: tuple[type[BaseException], ...] = (BrokenExecutor, CancelledError)
+    owned: bool = True
+    stop: Callable[[Executor], None] = field(default=lambda executor: None)
+
+
+def serial() -> Pool:
+    """Compute in this process alone."""
+    return Pool(Serial, 1)
+
+
+def threads(workers: int | None = None) -> Pool:
+    """Compute in threads of this process: no start-up, but Python's lock is shared."""
+    count = _count(workers)
+    return Pool(partial(ThreadPoolExecutor, count), count)
+
+
+def processes(workers: int | None = None) -> Pool:
+    """Compute in processes started afresh (spawned), one a core unless told otherwise."""
+    import multiprocessing
+    from concurrent.futures import ProcessPoolExecutor
+
+    count = _count(workers)
+    context = multiprocessing.get_context("spawn")
+
+    def stop(executor: Executor) -> None:
+        for process in list((getattr(executor, "_processes", None) or {}).values()):  # no public way before Python 3.14
+            process.terminate()
+
+    return Pool(partial(ProcessPoolExecutor, count, mp_context=context, initializer=_attend), count, stop=stop)
+
+
+def existing(executor: Executor, workers: int | None = None) -> Pool:
+    """Compute on an executor of yours, which stays open. `workers` bounds the chunks under way."""
+    return Pool(lambda: executor, _count(workers or getattr(executor, "_max_workers", None)), owned=False)
+
+
+@contextmanager
+def dask(address: str) -> Iterator[Pool]:
+    """Compute on a running Dask cluster, through its executor. Raises MissingExtra where `distributed` is not installed.
+
+    Workers need this version of simulate, NumPy, SciPy and Arrow; what they compute comes back over the network, so they
+    need no disk. A task of a worker that dies goes to another.
+    """
+    try:
+        distributed: Any = import_module("distributed")
+    except ImportError:
+        raise MissingExtra("distributed", "dask") from None
+    try:
+        client = distributed.Client(address, timeout=10, set_as_default=False)
+    except (OSError, ValueError, TypeError, ImportError) as error:
+        raise InvalidInput(Problem(f"dask: no scheduler answers at {address}: {type(error).__name__}.",
+                                   "Give its address as the scheduler prints it, tcp://host:port.")) from None
+    try:
+        yield Pool(client.get_executor, max(1, sum(client.nthreads().values())), (distributed.KilledWorker, CancelledError))
+    finally:
+        client.close()
+
+
+def _count(workers: int | None) -> int:
+    if workers is not None and workers < 1:
+        raise InvalidInput(Problem(f"workers: {workers} is not at least 1.", "Give a whole number from 1 on."))
+    return workers or (len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()) or 1
+
+
+def _attend() -> None:
+    """In a worker: leave Ctrl-C to the parent, and end when the parent has died without a word."""
+    import multiprocessing
+    import threading
+    from multiprocessing.connection import wait as ended
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = multiprocessing.parent_process()
+
+    def watch() -> None:
+        if parent is not None:
+            ended([parent.sentinel])
+            os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+# ---------------------------------------------------------------- one chunk
+
+@lru_cache(maxsize=2)
+def _plan(pickled: bytes) -> Plan:
+    plan: Plan = pickle.loads(pickled)  # made by `sweep` in the process that asks, never read from a file
+    return plan
+
+
+def _encoded(pickled: bytes, digest: str, kernel: Kernel, index: int, start: int, stop: int) -> tuple[bytes, int]:
+    """Compute a chunk; return its Parquet file and the number of runs that left the finite numbers. Runs in workers."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    plan = _plan(pickled)
+    if plan.digest != digest:
+        raise InvalidInput(Problem("a worker has other software, or another model, than the process that started the sweep.",
+                                   "Install the same versions on all machines."))
+    table = rows(plan, start, stop, kernel)
+    nonfinite = stop - start - (table["finite"].combine_chunks().true_count if len(table) else 0)
+    stamp = {"simulate": FORMAT, "schema": str(SCHEMA), "plan": digest, "kernel": kernel_name(kernel), "chunk": str(index),
+             "first": str(start), "end": str(stop), "nonfinite": str(nonfinite)}
+    words = [f.name for f in table.schema if pa.types.is_dictionary(f.type)]
+    buffer = BytesIO()
+    # uncompressed: nothing but noise is in these numbers (zstd after byte-splitting would save 12 % of the disk)
+    pq.write_table(table.replace_schema_metadata(stamp), buffer, compression="NONE", use_dictionary=words,
+                   write_page_checksum=True, row_group_size=max(stop - start, 1))
+    return buffer.getvalue(), nonfinite
+
+
+def kernel_name(kernel: Kernel) -> str:
+    """Return the name by which a manifest knows a kernel."""
+    full = f"{getattr(kernel, '__module__', '?')}:{getattr(kernel, '__qualname__', type(kernel).__qualname__)}"
+    return next((name for name, path in KERNELS.items() if path == full), full)
+
+
+def _kernel(name: str, place: Place) -> Kernel:
+    if name not in KERNELS:
+        raise InvalidInput(Problem(f"the files here were made by the kernel {name!r}, which is not one of this program's.",
+                                   f"Pass it as kernel=, or use another folder. Known: {', '.join(KERNELS)}.", place))
+    found: Kernel = pkgutil.resolve_name(KERNELS[name])
+    return found
+
+
+# ---------------------------------------------------------------- the folder
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a call of `sweep` did: runs in all, runs computed now, and files that were broken and made again."""
+
+    folder: Path
+    runs: int
+    computed: int
+    nonfinite: int
+    remade: tuple[str, ...]
+
+
+def part(index: int) -> str:
+    """Return the name of a chunk's file."""
+    return f"part-{index:06d}.parquet"
+
+
+def read_manifest(folder: Path) -> dict[str, Any] | None:
+    """Return a sweep's manifest, or None where the folder has none. Raises InvalidInput for one that is not whole."""
+    file = folder / MANIFEST
+    try:
+        with file.open("rb") as stream:
+            found = json.loads(stream.read())
+        if found["format"] == FORMAT and found["schema"] != SCHEMA:
+            raise InvalidInput(Problem(f"the files here are of schema {found['schema']}; this program reads schema {SCHEMA}.",
+                                       "Use the version of simulate that wrote them.", Place(file)))
+        if found["format"] == FORMAT and found["sha256"] == _sealed(found) and isinstance(found["chunk"], int) and found["chunk"] > 0:
+            return dict(found)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise InvalidInput(Problem(f"cannot be read: {error.strerror}.", "Check the path.", Place(file))) from None
+    except (ValueError, KeyError, TypeError, RecursionError):
+        pass
+    raise InvalidInput(Problem("is not the manifest of a sweep, or was changed by hand.", "Use another folder, or remove this one.",
+                               Place(file)))
+
+
+def _sealed(manifest: dict[str, Any]) -> str:
+    import hashlib
+
+    content = {k: v for k, v in manifest.items() if k != "sha256"}
+    return hashlib.sha256(json.dumps(content, ensure_ascii=False, sort_keys=True).encode()).hexdigest()
+
+
+def manifest(plan: Plan, kernel: str, chunk: int) -> dict[str, Any]:
+    """Return what a sweep's folder says of itself: its plan, kernel and columns, and the targets to judge it by."""
+    cases = []
+    for case, setup in zip(plan.cases, plan.setups, strict=True):
+        region = case.scenario.region
+        cases.append({
+            "scenario": case.scenario.id, "label": plain(case.scenario.label), "structure": dict(case.structure), "region": region,
+            "base_year": setup.base_year, "horizon": case.scenario.horizon,
+            "outputs": {id: {"unit": o.unit, "label": _label(plan, id)} for id, o in case.outputs.items()},
+            "targets": [plain(s) | {"higher_is_better": plan.registry.catalogue[s.indicator].higher_is_better}
+                        for s in plan.registry.targets(region)]})
+    content = {"format": FORMAT, "schema": SCHEMA, "plan_sha256": plan.digest, "kernel": kernel, "runs": plan.runs, "chunk": chunk,
+               "points": plan.design.size, "columns": {f.name: {k.decode(): v.decode() for k, v in (f.metadata or {}).items()}
+                                                       for f in schema(plan)},
+               "plan": plan.description, "cases": cases}
+    return {**content, "sha256": _sealed(content)}
+
+
+def _label(plan: Plan, id: str) -> dict[str, str]:
+    known = plan.registry.catalogue
+    return {"zh": known[id].zh, "en": known[id].en} if id in known else {"zh": id, "en": id}
+
+
+def _write(folder: Path, name: str, content: bytes) -> None:
+    """Write a file so that nothing half-written ever bears its name, and so that it outlives a power cut."""
+    temporary = folder / f".{name}.{os.getpid()}.tmp"
+    try:
+        with temporary.open("wb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.replace(temporary, folder / name)
+    except BaseException:
+        with suppress(OSError):
+            temporary.unlink()
+        raise
+
+
+def check_part(file: Path, expected: dict[str, str], columns: Any) -> int | None:
+    """Return a chunk's number of nonfinite runs if every page of its file is whole, else None.
+
+    Raises InvalidInput, naming it, for a file that belongs to another plan, kernel or program.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        with pq.ParquetFile(file, page_checksum_verification=True) as opened:
+            found = opened.schema_arrow
+            said = {k.decode("utf-8", "replace"): v.decode("utf-8", "replace") for k, v in (found.metadata or {}).items()}
+            differs = [k for k, v in expected.items() if said.get(k) != v]
+            if differs:
+                raise InvalidInput(Problem("is a Parquet file of something else." if said.get("simulate") != FORMAT else
+                                           f"belongs to another sweep: its {differs[0]} differs.",
+                                           "Move it elsewhere, or use another folder.", Place(file)))
+            count = int(expected["end"]) - int(expected["first"])
+            if opened.metadata.num_rows != count or not found.equals(columns):
+                return None
+            for _ in opened.iter_batches(batch_size=65_536):
+                pass
+            return int(said["nonfinite"])
+    except (pa.ArrowException, OSError, ValueError, KeyError):
+        return None
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Let only one sweep at a time work in a folder; the lock goes with the process that holds it."""
+    try:
+        import fcntl
+    except ImportError:  # Windows: two sweeps of one plan would write the same bytes twice
+        yield
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise InvalidInput(Problem("another sweep is at work in this folder.", "Wait for it, or stop it.", Place(folder))) from None
+        except OSError:  # a file system without locks
+            pass
+        yield
+    finally:
+        os.close(handle)
+
+
+@contextmanager
+def _faults(folder: Path, done: Callable[[], str]) -> Iterator[None]:
+    """Turn what the disk refuses into invalid input that says how to go on."""
+    try:
+        yield
+    except OSError as error:
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+        what = f"the disk is full{done()}." if full else f"cannot be written: {error.strerror or error}{done()}."
+        remedy = "Make room" if full else "Check the folder and its permissions, or name another"
+        raise InvalidInput(Problem(what, f"{remedy}, then give the same command again: it goes on from here.", Place(folder))) from error
+
+
+# ---------------------------------------------------------------- the sweep
+
+def sweep(plan: Plan, folder: Path | str, *, pool: Pool | Executor | None = None, chunk: int | None = None, kernel: Kernel | None = None,
+          progress: Callable[[int, int], None] | None = None) -> Outcome:
+    """Compute a plan into `folder` (made if missing), or what is missing of it there.
+
+    One Parquet file a `chunk` of runs, and manifest.json. `pool`: `processes()` (default), `threads()`, `serial()`,
+    `dask(address)`, or any executor. `kernel` integrates a block (default: the kernel that began the folder, else
+    `runs.project`). `progress(done, runs)` is called at the start and after every chunk. The files' bytes depend on plan,
+    kernel and chunk size alone; rows not on the chunk size.
+    Raises InvalidInput for a folder of another plan, files that are not this sweep's, a disk that is full or read-only,
+    and workers that keep dying; whatever is finished then stays, and a further call goes on from there.
+    """
+    folder = Path(folder)
+    total, finished = plan.runs, 0
+    pool = pool if isinstance(pool, Pool) else existing(pool) if pool else processes()
+    disk = partial(_faults, folder, lambda: f"; {finished:,} of {total:,} runs are kept" if finished else "")
+    with disk():
+        folder.mkdir(parents=True, exist_ok=True)
+    with _alone(folder):
+        with disk():
+            work = _Work(plan, folder, chunk, kernel)
+        missing = sum(stop - start for start, stop in work.todo.values())
+        finished = total - missing
+        if progress:
+            progress(finished, total)
+        with closing(_results(work, pool)) as results:
+            for index, content, nonfinite in results:
+                with disk():
+                    _write(folder, part(index), content)
+                work.nonfinite += nonfinite
+                finished += work.todo[index][1] - work.todo[index][0]
+                if progress:
+                    progress(finished, total)
+    return Outcome(folder, total, missing, work.nonfinite, tuple(work.remade))
+
+
+class _Work:
+    """What there is in a folder and what is missing; the manifest is written if there is none."""
+
+    def __init__(self, plan: Plan, folder: Path, chunk: int | None, kernel: Kernel | None) -> None:
+        place = Place(folder / MANIFEST)
+        if chunk is not None and chunk < 1:
+            raise InvalidInput(Problem(f"chunk: {chunk} is not at least 1.", "Give a number of runs."))
+        known = read_manifest(folder)
+        for leftover in folder.glob(".*.tmp"):
+            if leftover.name.startswith((".part-", f".{MANIFEST}.")):
+                leftover.unlink()
+        if known is None:
+            _foreign(folder, range(0))
+            self.kernel, self.chunk = kernel or runs.project, chunk or CHUNK
+            made = manifest(plan, kernel_name(self.kernel), self.chunk)
+            _write(folder, MANIFEST, (json.dumps(made, ensure_ascii=False, indent=1) + "\n").encode())
+        else:
+            differs = [k for k in plan.description if known["plan"].get(k) != plan.description[k]]
+            if known["plan_sha256"] != plan.digest:
+                raise InvalidInput(Problem(f"the folder holds a sweep of another plan; {', '.join(differs) or 'its plan'} differ.",
+                                           "Name another folder, or give the plan that began this one.", place))
+            if chunk not in (None, known["chunk"]):
+                raise InvalidInput(Problem(f"chunk: the sweep here was begun with {known['chunk']:,} runs a chunk.", "Leave chunk out.",
+                                           place))
+            self.kernel, self.chunk = kernel or _kernel(known["kernel"], place), known["chunk"]
+            if kernel_name(self.kernel) != known["kernel"]:
+                raise InvalidInput(Problem(f"the sweep was begun with the kernel {known['kernel']!r}, not {kernel_name(self.kernel)!r}.",
+                                           "A sweep keeps its kernel: leave kernel out, or name another folder.", place))
+        self.plan = plan
+        self.spans = {k: (start, min(start + self.chunk, plan.runs)) for k, start in enumerate(range(0, plan.runs, self.chunk))}
+        _foreign(folder, range(len(self.spans)))
+        self.todo: dict[int, tuple[int, int]] = {}
+        self.remade: list[str] = []
+        self.nonfinite = 0
+        wanted = schema(plan)
+        for index, (start, stop) in self.spans.items():
+            file = folder / part(index)
+            found = check_part(file, expected(plan.digest, kernel_name(self.kernel), index, start, stop), wanted) if file.exists() else None
+            if found is None:
+                self.todo[index] = (start, stop)
+                self.remade += [file.name] if file.exists() else []
+            else:
+                self.nonfinite += found
+
+
+def expected(digest: str, kernel: str, index: int, start: int, stop: int) -> dict[str, str]:
+    """Return what the stamp of a chunk must say."""
+    return {"simulate": FORMAT, "schema": str(SCHEMA), "plan": digest, "kernel": kernel, "chunk": str(index), "first": str(start),
+            "end": str(stop)}
+
+
+def _foreign(folder: Path, known: range) -> None:
+    """Refuse a folder with Parquet files that are not chunks of the sweep."""
+    names = {part(k) for k in known}
+    found = sorted(f for f in folder.glob("*.parquet") if f.name not in names)
+    if found:
+        raise InvalidInput(Problem("is not a file of this sweep" + (f" (nor are {len(found) - 1} more)." if len(found) > 1 else "."),
+                                   "Move it elsewhere, or name another folder.", Place(found[0])))
+
+
+def _results(work: _Work, pool: Pool) -> Iterator[tuple[int, bytes, int]]:
+    """Yield (index, file, nonfinite runs) of the chunks to do as they are finished; chunks of dead workers are done again."""
+    waiting = deque(work.todo)
+    if not waiting:
+        return
+    pickled, digest = pickle.dumps(work.plan), work.plan.digest
+    pending: dict[Future[tuple[bytes, int]], int] = {}
+    executor, losses = pool.make(), 0
+    try:
+        while waiting or pending:
+            lost = False
+            try:
+                while waiting and len(pending) <= pool.workers:  # one beyond the workers, so that none waits for the disk
+                    pending[executor.submit(_encoded, pickled, digest, work.kernel, waiting[0], *work.todo[waiting[0]])] = waiting[0]
+                    waiting.popleft()
+            except pool.lost:
+                lost = True
+            done = wait(pending, return_when=FIRST_COMPLETED).done
+            for future in done:
+                index = pending.pop(future)
+                try:
+                    content, nonfinite = future.result()
+                except pool.lost:
+                    waiting.appendleft(index)
+                    lost = True
+                    continue
+                losses = 0
+                yield index, content, nonfinite
+            if lost:
+                losses += 1
+                if losses >= LOSSES or not pool.owned:
+                    raise InvalidInput(Problem("the workers died while they computed.", "Perhaps memory ran out: use fewer workers, and "
+                                               "give the same command again: it goes on from here."))
+                waiting.extendleft(pending.values())
+                pending.clear()
+                executor.shutdown(wait=True)
+                executor = pool.make()
+    except BaseException:
+        for future in pending:
+            future.cancel()
+        if pool.owned:
+            pool.stop(executor)
+        raise
+    finally:
+        if pool.owned:
+            executor.shutdown(wait=True)
