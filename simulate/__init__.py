@@ -18,16 +18,16 @@ if TYPE_CHECKING:
     from simulate.region import regional_model
     from simulate.registry import Registry, load_registry
     from simulate.runs import Trajectories, run
-    from simulate.scenarios import Scenario, list_scenarios, load_scenario
+    from simulate.scenarios import Scenario, default_scenario, list_scenarios, load_scenario
 
 _HOME = {
     "InvalidInput": "errors", "Problem": "errors", "Registry": "registry", "Scenario": "scenarios", "Trajectories": "runs",
-    "judge_all": "attainment", "list_scenarios": "scenarios", "load_registry": "registry", "load_scenario": "scenarios",
+    "default_scenario": "scenarios", "judge_all": "attainment", "list_scenarios": "scenarios", "load_registry": "registry", "load_scenario": "scenarios",
     "regional_model": "region", "run": "runs", "summary": "attainment",
 }
 
 __all__ = [
-    "InvalidInput", "Problem", "Registry", "Scenario", "Trajectories", "judge_all", "list_scenarios", "load_registry",
+    "InvalidInput", "Problem", "Registry", "Scenario", "Trajectories", "default_scenario", "judge_all", "list_scenarios", "load_registry",
     "load_scenario", "regional_model", "run", "summary",
 ]
 

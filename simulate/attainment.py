@@ -31,7 +31,8 @@ class Attainment:
     `value` is in `unit` (for growth targets per cent a year); `level` is the median level of the projected indicator that
     reaches it. `projected` are the 5 %, 50 % and 95 % quantiles of what the target speaks of, in `unit`. Probabilities are
     shares of the finite runs; `nominal` is the current-price reading, `average` that of the mean growth over the plan
-    where a growth target names one year, else None.
+    where a growth target names one year, else None. `imposed`: the scenario gives the projected variable itself, so that the
+    probability says nothing about the region.
     """
 
     statement: Statement
@@ -44,6 +45,7 @@ class Attainment:
     probability: float
     nominal: float | None = None
     average: float | None = None
+    imposed: bool = False
 
     @property
     def growth(self) -> bool:
@@ -93,6 +95,8 @@ def judge(trajectories: Trajectories, statement: Statement) -> Attainment | None
     x = trajectories.indicator(id)[:, keep]
     year = trajectories.index(s.last_year)
     unit = trajectories.outputs[id].unit
+    path = trajectories.setup.path_points.get(trajectories.outputs[id].variable)
+    imposed = path is not None and (path.after == "hold" or s.last_year <= (path.period[1] if path.period else max(path.values or (0,))))
     if s.indicator in GROWTH:
         mean = s.aggregate == "mean"
         start = trajectories.index(begin - 1)
@@ -105,7 +109,7 @@ def judge(trajectories: Trajectories, statement: Statement) -> Attainment | None
             average = _share(reached(s, over_plan, value, True))
         needed = x[start] * (1 + value / 100) ** (year - start)
         return Attainment(s, id, s.last_year, value, "%", float(np.median(needed)) if needed.size else float("nan"), _quantiles(rate),
-                          _share(ok), average=average)
+                          _share(ok), average=average, imposed=imposed)
     def taken(y: Array) -> Array:
         """The year's value, or the sum or mean over the period."""
         if s.aggregate is None:
@@ -120,14 +124,14 @@ def judge(trajectories: Trajectories, statement: Statement) -> Attainment | None
         base = x[trajectories.index(s.relative_to)]
         ratio = x_at / base
         return Attainment(s, id, s.last_year, float(s.value), s.unit, float(np.median(base) * s.value) if base.size else float("nan"),
-                          _quantiles(ratio), _share(reached(s, ratio, float(s.value), known.higher_is_better)))
+                          _quantiles(ratio), _share(reached(s, ratio, float(s.value), known.higher_is_better)), imposed=imposed)
     value = units.convert(float(s.value), s.unit, unit)
     nominal = None
     at_current = at_current_prices(trajectories, id)
     if at_current is not None and s.price_basis != "constant":
         nominal = _share(reached(s, taken(at_current[:, keep]), value, known.higher_is_better))
     return Attainment(s, id, s.last_year, value, unit, value, _quantiles(x_at), _share(reached(s, x_at, value, known.higher_is_better)),
-                      nominal=nominal)
+                      nominal=nominal, imposed=imposed)
 
 
 def _share(ok: Any) -> float:
@@ -160,7 +164,7 @@ def summary(trajectories: Trajectories) -> dict[str, Any]:
             here = [a for a in judged if a.indicator == id and a.year == year and a.statement.aggregate != "sum"]
             main = min(here, key=lambda a: a.growth) if here else None
             cells[str(year)] = {"median": middle, "p05": low, "p95": high, "target": _target(main) if main else None,
-                                "probability": main.probability if main else None,
+                                "probability": main.probability if main else None, "imposed": bool(main and main.imposed),
                                 "other_targets": [{**_target(a), "probability": a.probability} for a in here if a is not main]}
             if main and main.nominal is not None:
                 cells[str(year)]["probability_at_current_prices"] = main.nominal
@@ -168,7 +172,7 @@ def summary(trajectories: Trajectories) -> dict[str, Any]:
     return {"region": setup.scenario.region, "scenario": setup.scenario.id, "runs": trajectories.runs,
             "nonfinite_runs": int((~trajectories.finite).sum()), "nonfinite": trajectories.nonfinite[:20],
             "provenance": trajectories.provenance, "indicators": indicators,
-            "targets": [{"indicator": a.indicator, "year": a.year, **_target(a), "probability": a.probability,
+            "targets": [{"indicator": a.indicator, "year": a.year, **_target(a), "probability": a.probability, "imposed": a.imposed,
                          "probability_at_current_prices": a.nominal, "probability_as_average_growth": a.average,
                          "p05": a.projected[0], "median": a.projected[1], "p95": a.projected[2]} for a in judged]}
 

@@ -134,14 +134,14 @@ WORDS = {
            "current": "现价口径", "unit": "单位", "stated": "规划表述", "region": "地区", "scenario": "情景", "runs": "次模拟",
            "constant": "金额按{year}年不变价；“现价口径”按平减指数折算后再与目标比较。",
            "unstated": "文件未给出、按区间抽样的基年数据：", "nonfinite": "次模拟数值溢出，已列入结果文件，不计入概率",
-           "written": "已写入", "name": "名称", "label": "标签"},
+           "imposed": "由情景给定", "written": "已写入", "name": "名称", "label": "标签"},
     "en": {"indicator": "indicator", "year": "year", "median": "median", "range": "5–95 %", "target": "target",
            "probability": "P(reached)", "current": "at current prices", "unit": "unit", "stated": "as stated", "region": "region",
            "scenario": "scenario", "runs": "runs",
            "constant": "Money at constant {year} prices; 'at current prices' inflates by the GDP deflator before comparing.",
            "unstated": "Base-year inputs that no document states, sampled within their range:",
            "nonfinite": "runs left the finite numbers; they are listed in the result and not counted in probabilities",
-           "written": "written", "name": "name", "label": "label"},
+           "imposed": "given", "written": "written", "name": "name", "label": "label"},
 }
 
 
@@ -229,7 +229,8 @@ def show_run(result: Trajectories, summary: dict[str, Any], lang: str, all_targe
             goal = "-" if not target else number(target["value"]) + stated if stated else sense(target["sense"]) + printed(target["value"])
             rows.append([catalogue[id].label(lang), units.label(cell["unit"], lang), year, number(found["median"]),
                          f"{number(found['p05'])} – {number(found['p95'])}", goal,
-                         percent(found["probability"]), percent(found.get("probability_at_current_prices"))])
+                         w["imposed"] if found["imposed"] else percent(found["probability"]),
+                         "-" if found["imposed"] else percent(found.get("probability_at_current_prices"))])
     title = f"{setup.region.label(lang)} · {setup.scenario.label.label(lang)} · {result.runs:,} {w['runs']}"
     notes = [w["constant"].format(year=setup.base_year)]
     if setup.unstated:
@@ -243,7 +244,7 @@ def show_run(result: Trajectories, summary: dict[str, Any], lang: str, all_targe
     if all_targets:
         more = [[catalogue[a.statement.indicator].label(lang), units.label(a.unit, lang), a.statement.when, number(a.projected[1]),
                  f"{number(a.projected[0])} – {number(a.projected[2])}", f"{sense(a.statement.sense)}{printed(a.value)}",
-                 percent(a.probability), percent(a.nominal)] for a in attainment.judge_all(result)]
+                 w["imposed"] if a.imposed else percent(a.probability), "-" if a.imposed else percent(a.nominal)] for a in attainment.judge_all(result)]
         table("", [w["indicator"], w["unit"], w["year"], w["median"], w["range"], w["target"], w["probability"], w["current"]], more,
               right=(3, 4, 5, 6, 7))
 

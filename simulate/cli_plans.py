@@ -202,13 +202,11 @@ def new_plan(
     file: Annotated[Path, typer.Argument(help="File to write; must not exist yet.")],
 ) -> None:
     """Write a commented template for a plan of your own: fill it in, then use it with --data."""
-    from simulate import documents
-
     if file.exists():
         raise InvalidInput(Problem(f"{file} exists already.", "Choose another name; nothing was overwritten."))
     if not file.parent.is_dir():
         raise InvalidInput(Problem(f"{file.parent} is not a folder.", "Make it first, or choose another place."))
-    text = documents.data_file("new-plan.yaml").read_text(encoding="utf-8")
+    text = Path(__file__).with_name("new-plan.yaml").read_text(encoding="utf-8")
     temporary = file.with_name(f".{file.name}.part")
     temporary.write_text(text, encoding="utf-8")
     temporary.replace(file)

@@ -328,5 +328,7 @@ def _row(name: str, index: tuple[int, ...]) -> str:
 
 def _vectors(array: Array) -> list[Array]:
     """Rows of runs of an array; where the last axis is 1, numbers (arrays without axes)."""
+    if array.ndim == 1:  # the same, sooner: this is called at every step
+        return [array if array.size != 1 else array.reshape(())]
     a = array if array.shape[-1] != 1 else array[..., 0]
     return [a[(*index, ...)] for index in np.ndindex(array.shape[:-1])]

@@ -207,16 +207,16 @@ def _with_inputs(scenario: Scenario, inputs: Mapping[str, Distribution]) -> Scen
     return dataclasses.replace(scenario, levers=levers, uncertainties={**scenario.uncertainties, **inputs})
 
 
-def target_columns(s: Statement, setup: Setup, id: str) -> set[tuple[str, int]]:
+def target_columns(s: Statement, id: str, base_year: int, horizon: int) -> set[tuple[str, int]]:
     """Return the columns (id, year) that `attainment.judge` needs for the target `s` on the indicator `id`; none if it will not."""
     begin, end = s.period[0] if s.period else s.last_year, s.last_year
-    if s.value is None or not (setup.base_year < begin and end <= setup.scenario.horizon):
+    if s.value is None or not (base_year < begin and end <= horizon):
         return set()
     if s.indicator in GROWTH:
-        return {(id, end), (id, begin - 1), (id, setup.base_year)}
+        return {(id, end), (id, begin - 1), (id, base_year)}
     years = set(range(begin, end + 1)) if s.aggregate else {end}
     if s.relative_to is not None:
-        return {(id, y) for y in years | {s.relative_to}} if s.relative_to >= setup.base_year else set()
+        return {(id, y) for y in years | {s.relative_to}} if base_year <= s.relative_to <= horizon else set()
     return {(i, y) for y in years for i in ((id,) if s.price_basis == "constant" else (id, "price_level"))}
 
 
@@ -279,7 +279,7 @@ def plan_sweep(scenario: Scenario | str, registry: Registry | None = None, *, se
         for target in registry.targets(setup.scenario.region):
             id = GROWTH.get(target.indicator, target.indicator)
             if id in wanted and id in found:
-                pairs |= target_columns(target, setup, id)
+                pairs |= target_columns(target, id, setup.base_year, setup.scenario.horizon)
     if any(id == "price_level" for id, _ in pairs) and "price_level" not in wanted:
         wanted.append("price_level")
     known = {id: o for found in reversed(outputs) for id, o in found.items()}

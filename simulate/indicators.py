@@ -27,7 +27,7 @@ class Indicator:
     def __post_init__(self) -> None:
         """Check what the fields mean together."""
         if self.kind == "share" and not self.share_of:
-            raise ValueError(f"{self.id}: a share must say of which whole.\nAdd share_of: an indicator id or a short phrase.")
+            raise ValueError("kind: a share must say of which whole.\nAdd share_of: an indicator id or a short phrase.")
 
     def label(self, lang: str = "zh") -> str:
         """Name for a reader of `lang` (zh or en)."""

@@ -133,7 +133,7 @@ def attainment_chart(trajectories: Trajectories, lang: str = "zh") -> Figure:
     if not judged:
         raise InvalidInput(Problem(f"region {trajectories.setup.scenario.region!r}: no target can be judged in this run.",
                                    "Move the scenario's horizon beyond the target years, or run a region whose plan sets targets."))
-    rows = sorted(judged, key=lambda a: (_imposed(trajectories, a), -round(a.probability, 2),
+    rows = sorted(judged, key=lambda a: (a.imposed, -round(a.probability, 2),
                                          -a.projected[1] / a.value if a.value else 0.0))
     with _style() as family:
         middle, below, above = 0.4 * len(rows), 1.35, 1.25
@@ -212,17 +212,9 @@ def _stated(a: Attainment, lang: str) -> str:
     return SENSES[lang][a.statement.sense].format(_quantity(a.value, a, lang, exact=True))
 
 
-def _imposed(trajectories: Trajectories, a: Attainment) -> bool:
-    """Whether the scenario itself gives the target's indicator for its year: then it says nothing about reaching it."""
-    path = trajectories.setup.path_points.get(trajectories.outputs[a.indicator].variable)
-    if path is None:
-        return False
-    return path.after == "hold" or a.year <= (path.period[1] if path.period else max(path.values or {0: 0.0}))
-
-
 def _probability(trajectories: Trajectories, a: Attainment, lang: str) -> list[str]:
     """Write the probability of reaching a target, then its other readings where they say otherwise."""
-    if _imposed(trajectories, a):
+    if a.imposed:
         return [_say(lang, "由情景给定", "set by the scenario")]
     base = trajectories.setup.base_year
     main = _chance(a.probability, lang)
@@ -422,7 +414,7 @@ def _target(axes: Axes, trajectories: Trajectories, a: Attainment, lang: str, ha
     rate = _say(lang, "增速", " growth") if a.growth else ""
     head = _say(lang, f"{_times(a, lang)}{rate}{kind}：", f"{_times(a, lang)}{rate} {kind}: ")
     chance, *others = _probability(trajectories, a, lang)
-    if not _imposed(trajectories, a):
+    if not a.imposed:
         chance = _say(lang, "实现概率：", "probability: ") + chance
     chance += "".join(_say(lang, f"（{other}）", f" ({other})") for other in others)
     return _Callout(x, y, f"{head}{_stated(a, lang)}{implied}\n{chance}", span)
@@ -480,7 +472,7 @@ def _call_out(axes: Axes, callouts: Sequence[_Callout], years: Array, band: Arra
 
 def _class(trajectories: Trajectories, a: Attainment) -> str:
     """Return how likely a target is in words: the key of its mark."""
-    if _imposed(trajectories, a):
+    if a.imposed:
         return "given"
     return "likely" if a.probability >= 2 / 3 else "open" if a.probability >= 1 / 3 else "unlikely"
 

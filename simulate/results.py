@@ -56,11 +56,11 @@ def write(trajectories: Trajectories, summary: dict[str, Any], folder: Path, lan
     table = arrow_table(trajectories)
     files = [_into(folder, "trajectories.parquet", lambda path: pyarrow.parquet.write_table(table, path)),
              _into(folder, "trajectories.csv", lambda path: pyarrow.csv.write_csv(table, path))]
-    for id in trajectories.headline:
-        figure = plots.fan_chart(trajectories, id, lang)
-        files.append(plots.save(figure, folder / f"{id}.png"))
-    files.append(plots.save(plots.headline_panel(trajectories, lang), folder / "headline.png"))
-    if summary["targets"]:
+    if trajectories.headline and trajectories.finite.any():
+        for id in trajectories.headline:
+            files.append(plots.save(plots.fan_chart(trajectories, id, lang), folder / f"{id}.png"))
+        files.append(plots.save(plots.headline_panel(trajectories, lang), folder / "headline.png"))
+    if summary["targets"] and trajectories.finite.any():
         files.append(plots.save(plots.attainment_chart(trajectories, lang), folder / "attainment.png"))
     text = json.dumps(_finite(summary), ensure_ascii=False, indent=2) + "\n"
     files.append(_into(folder, "result.json", lambda path: _write_text(path, text)))

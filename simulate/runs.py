@@ -231,6 +231,6 @@ def project(setup: Setup, drawn: Mapping[str, Array], runs: int, keep: Iterable[
 
 def at_current_prices(trajectories: Trajectories, id: str) -> Array | None:
     """Values of a money indicator at current prices, (years, runs), by the GDP deflator; None for other indicators."""
-    if trajectories.outputs[id].unit != "亿元" or "price_level" not in trajectories.values:
+    if trajectories.outputs[id].unit not in ("亿元", "万元/人") or "price_level" not in trajectories.values:
         return None
     return trajectories.indicator(id) * trajectories.values["price_level"]

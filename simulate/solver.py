@@ -396,6 +396,7 @@ class Oracle:
         self.solutions: list[tuple[int, list[float]]] = []
         self.cores: list[int] = []
         self.calls = 0
+        self.splits = 200 if limits.nodes > 0 else 0
 
     def ask(self, mask: int, rows: Iterable[int] | None = None, fresh: bool = False) -> Answer:
         """Whether the elements of `mask` hold together under the rows (`rows`: some only; `fresh`: without memory)."""
@@ -418,7 +419,8 @@ class Oracle:
             return Answer(False, None, core)
         values = self._dive(state, chosen, watch, mask)
         if values is None:
-            answer = self._scip(mask, chosen, state)
+            split = self._refute(state, chosen, watch, [self.splits])
+            answer = Answer(False, None, split) if split is not None else self._scip(mask, chosen, state)
             if answer.feasible is False and whole:
                 self.cores.append(answer.core)
             if answer.values is None:
@@ -430,12 +432,25 @@ class Oracle:
 
     def _relevant(self, bounded: set[int], rows: Iterable[int]) -> tuple[list[int], dict[int, list[int]]]:
         """Rows that bear on the bounded variables, and the rows each variable is in."""
-        chosen, _ = self.system.prune(bounded, rows)
-        watch: dict[int, list[int]] = {v: [] for v in bounded}
-        for r in chosen:
+        left, _ = self.system.prune(bounded, rows)
+        within: dict[int, list[int]] = {}
+        for r in left:
             for v, _ in self.system.rows[r].parts:
-                watch.setdefault(v, []).append(r)
-        return chosen, watch
+                within.setdefault(v, []).append(r)
+        watch: dict[int, list[int]] = {v: [] for v in bounded}
+        chosen: dict[int, None] = {}
+        queue = list(bounded)  # rows that no bound reaches hold by themselves: identities alone are satisfiable
+        while queue:
+            v = queue.pop()
+            watch[v] = within.get(v, [])
+            for r in watch[v]:
+                if r not in chosen:
+                    chosen[r] = None
+                    for u, _ in self.system.rows[r].parts:
+                        if u not in watch:
+                            watch[u] = []
+                            queue.append(u)
+        return sorted(chosen), watch
 
     def _satisfied(self, values: Sequence[float], valued: Iterable[int]) -> int:
         mask, known = 0, set(valued)
@@ -482,6 +497,34 @@ class Oracle:
         for v in watch:
             values[v] = state.low[v]
         return values if self.holds(values, mask, rows, watch) else None
+
+    def _refute(self, state: _State, rows: list[int], watch: dict[int, list[int]], budget: list[int]) -> int | None:
+        """Bits of elements and rows that leave nothing, found by halving intervals; None where that does not settle it."""
+        best, v = 1e-4, -1
+        for u in watch:
+            if u not in self.system.made and len(watch[u]) > 1 and not self.system.signed[u]:
+                width = state.lhigh[u] - state.llow[u]
+                if best < width < 4.0 and state.low_why[u] | state.high_why[u]:
+                    best, v = width, u
+        if v < 0:
+            return None
+        x, why = (state.low[v] * state.high[v]) ** 0.5, 0
+        for low, high in ((state.low[v], x), (x, state.high[v])):
+            if budget[0] <= 0:
+                return None
+            budget[0] -= 1
+            s = state.copy()
+            s.low[v], s.high[v], s.llow[v], s.lhigh[v] = low, high, _log(low), _log(high)
+            try:
+                self.system.propagate(s, rows, watch, watch[v], self.bit)
+            except _Empty as empty:
+                why |= int(empty.args[0])
+                continue
+            deeper = self._refute(s, rows, watch, budget)
+            if deeper is None:
+                return None
+            why |= deeper
+        return why | state.low_why[v] | state.high_why[v]
 
     def _middle(self, state: _State, v: int) -> float:
         """Where to fix a variable: the middle of all bounds on it, in use or not; else the middle of what is left."""
@@ -569,7 +612,8 @@ class Oracle:
 
     def _scip(self, mask: int, rows: list[int], state: _State) -> Answer:
         self.calls += 1
-        import os, time
+        import os
+        import time
         if os.environ.get("DBG"): T0=time.time()
         if self.limits.seconds <= 0 or self.limits.nodes <= 0:
             return Answer(None)

@@ -14,7 +14,7 @@ import pickle
 import pkgutil
 import signal
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, CancelledError, Executor, Future, ThreadPoolExecutor, wait
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
@@ -236,8 +236,9 @@ def manifest(plan: Plan, kernel: str, chunk: int) -> dict[str, Any]:
         cases.append({
             "scenario": case.scenario.id, "label": plain(case.scenario.label), "structure": dict(case.structure), "region": region,
             "base_year": setup.base_year, "horizon": case.scenario.horizon,
-            "outputs": {id: {"unit": o.unit, "label": _label(plan, id)} for id, o in case.outputs.items()},
-            "targets": [plain(s) | {"higher_is_better": plan.registry.catalogue[s.indicator].higher_is_better}
+            "path_points": plain(setup.path_points), "outputs": {id: {"variable": o.variable, "unit": o.unit, "label": _label(plan, id)} for id, o in case.outputs.items()},
+            "targets": [plain(s) | {"label": _label(plan, s.indicator),
+                                    "higher_is_better": plan.registry.catalogue[s.indicator].higher_is_better}
                         for s in plan.registry.targets(region)]})
     content = {"format": FORMAT, "schema": SCHEMA, "plan_sha256": plan.digest, "kernel": kernel, "runs": plan.runs, "chunk": chunk,
                "points": plan.design.size, "columns": {f.name: {k.decode(): v.decode() for k, v in (f.metadata or {}).items()}
@@ -277,20 +278,25 @@ def check_part(file: Path, expected: dict[str, str], columns: Any) -> int | None
     try:
         with pq.ParquetFile(file, page_checksum_verification=True) as opened:
             found = opened.schema_arrow
-            said = {k.decode("utf-8", "replace"): v.decode("utf-8", "replace") for k, v in (found.metadata or {}).items()}
-            differs = [k for k, v in expected.items() if said.get(k) != v]
-            if differs:
-                raise InvalidInput(Problem("is a Parquet file of something else." if said.get("simulate") != FORMAT else
-                                           f"belongs to another sweep: its {differs[0]} differs.",
-                                           "Move it elsewhere, or use another folder.", Place(file)))
+            stamp = said(file, found, expected)
             count = int(expected["end"]) - int(expected["first"])
             if opened.metadata.num_rows != count or not found.equals(columns):
                 return None
             for _ in opened.iter_batches(batch_size=65_536):
                 pass
-            return int(said["nonfinite"])
+            return int(stamp["nonfinite"])
     except (pa.ArrowException, OSError, ValueError, KeyError):
         return None
+
+
+def said(file: Path, found: Any, expected: dict[str, str]) -> dict[str, str]:
+    """Return what a file says of itself in its schema `found`. Raises InvalidInput, naming it, if it is not the one expected."""
+    stamp = {k.decode("utf-8", "replace"): v.decode("utf-8", "replace") for k, v in (found.metadata or {}).items()}
+    differs = [k for k, v in expected.items() if stamp.get(k) != v]
+    if differs:
+        raise InvalidInput(Problem(f"belongs to another sweep: its {differs[0]} differs." if stamp.get("simulate") == FORMAT else
+                                   "is a Parquet file of something else.", "Move it elsewhere, or use another folder.", Place(file)))
+    return stamp
 
 
 @contextmanager
@@ -375,7 +381,7 @@ class _Work:
             if leftover.name.startswith((".part-", f".{MANIFEST}.")):
                 leftover.unlink()
         if known is None:
-            _foreign(folder, range(0))
+            refuse_foreign(folder, range(0))
             self.kernel, self.chunk = kernel or runs.project, chunk or CHUNK
             made = manifest(plan, kernel_name(self.kernel), self.chunk)
             _write(folder, MANIFEST, (json.dumps(made, ensure_ascii=False, indent=1) + "\n").encode())
@@ -393,7 +399,7 @@ class _Work:
                                            "A sweep keeps its kernel: leave kernel out, or name another folder.", place))
         self.plan = plan
         self.spans = {k: (start, min(start + self.chunk, plan.runs)) for k, start in enumerate(range(0, plan.runs, self.chunk))}
-        _foreign(folder, range(len(self.spans)))
+        refuse_foreign(folder, range(len(self.spans)))
         self.todo: dict[int, tuple[int, int]] = {}
         self.remade: list[str] = []
         self.nonfinite = 0
@@ -414,7 +420,7 @@ def expected(digest: str, kernel: str, index: int, start: int, stop: int) -> dic
             "end": str(stop)}
 
 
-def _foreign(folder: Path, known: range) -> None:
+def refuse_foreign(folder: Path, known: range) -> None:
     """Refuse a folder with Parquet files that are not chunks of the sweep."""
     names = {part(k) for k in known}
     found = sorted(f for f in folder.glob("*.parquet") if f.name not in names)
@@ -423,7 +429,7 @@ def _foreign(folder: Path, known: range) -> None:
                                    "Move it elsewhere, or name another folder.", Place(found[0])))
 
 
-def _results(work: _Work, pool: Pool) -> Iterator[tuple[int, bytes, int]]:
+def _results(work: _Work, pool: Pool) -> Generator[tuple[int, bytes, int], None, None]:
     """Yield (index, file, nonfinite runs) of the chunks to do as they are finished; chunks of dead workers are done again."""
     waiting = deque(work.todo)
     if not waiting:

@@ -7,6 +7,7 @@ A parameter is a float, or {element: float} for sectors and clusters. Times are 
 from __future__ import annotations
 
 import functools
+import itertools
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -125,7 +126,7 @@ def imposed(points: Mapping[int, float], hold: bool, t: float, middle: float) ->
         return None
     if t >= last:
         return points[last]
-    for a, b in zip(years, years[1:], strict=False):
+    for a, b in itertools.pairwise(years):
         if a <= t <= b:
             return points[a] + (points[b] - points[a]) * (t - a) / (b - a)
     return points[years[0]]

@@ -302,8 +302,8 @@ def test_no_is_norway_and_words_stay_words(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("text", "value"), [
     ("010", 10), ("0o17", 15), ("0x1F", 31), ("+5", 5), ("-0", 0), ("1.", 1.0), (".5", 0.5), ("1e3", 1000.0), ("-1.5E-2", -0.015),
-    ("~", None), ("null", None), ("", None), ("true", True), ("FALSE", False), ("'5'", "5"), ('"true"', "true"), ("!!str 5", "5"), ("|-\n  5", "5"),
-    (".inf", float("inf")), ("-.INF", float("-inf")),
+    ("~", None), ("null", None), ("", None), ("true", True), ("FALSE", False), ("'5'", "5"), ('"true"', "true"), ("!!str 5", "5"),
+    ("|-\n  5", "5"), (".inf", float("inf")), ("-.INF", float("-inf")),
 ])
 def test_plain_values_are_those_of_yaml_1_2(text: str, value: object, tmp_path: Path) -> None:
     file = tmp_path / "a.yaml"

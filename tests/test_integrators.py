@@ -136,7 +136,8 @@ BREAKS = dataclasses.replace(  # all on quarters of a model year: dates less hal
     load_scenario("thz-baseline"),
     levers={"investment_promotion": LeverSetting(level=0.6, start=2021.5, ramp=3.0), "rd_support": LeverSetting(level=0.5, start=2022.25),
             "talent": LeverSetting(level=0.8, start=2023.75, ramp=1.5)},
-    shocks={"disruption": Shock(start=2022.0, size=0.05, duration=1.0), "slump": Shock(start=2025.25, size=0.1, duration=0.75, on="investment")})
+    shocks={"disruption": Shock(start=2022.0, size=0.05, duration=1.0),
+            "slump": Shock(start=2025.25, size=0.1, duration=0.75, on="investment")})
 REGIONAL = {"baseline": load_scenario("teda-baseline"), "breaks": BREAKS}
 STEPS = {"baseline": (2, 4, 8, 16), "breaks": (4, 8, 16)}
 

@@ -11,7 +11,7 @@ import pytest
 from simulate.distributions import Distribution
 from simulate.errors import InvalidInput
 from simulate.integrators import METHODS, euler, rk4
-from simulate.model import Array, Equation, Input, Model, Parameter, Stock, equation, exp, formula, log, maximum, minimum, power, total, where
+from simulate.model import FUNCTIONS, Array, Equation, Input, Model, Parameter, Stock, equation, formula, power, total
 from simulate.region import regional_model
 
 REGIONAL = regional_model()
@@ -45,7 +45,8 @@ def decay(mass, rate):
     return rate * mass
 
 
-DECAY = Model((Stock("mass", "kg", "mass_base", (), ("decay",)),), (parameter("mass_base", "kg"), parameter("rate", "1/year")), (), (decay,))
+DECAY = Model((Stock("mass", "kg", "mass_base", (), ("decay",)),),
+              (parameter("mass_base", "kg"), parameter("rate", "1/year")), (), (decay,))
 
 
 def test_decay_by_runge_kutta() -> None:
@@ -184,7 +185,8 @@ def test_functions() -> None:
     x = np.array([0.5, 1.0, 3.0])
     assert power(x, 2.5) == pytest.approx(x**2.5, rel=1e-14)
     assert total(np.array([[1.0, 2.0], [3.0, 5.0]])).tolist() == [4.0, 7.0]
-    assert (exp, log, minimum, maximum, where) == (np.exp, np.log, np.minimum, np.maximum, np.where)
+    assert {name: FUNCTIONS[name] for name in ("exp", "log", "minimum", "maximum", "where")} == {
+        "exp": np.exp, "log": np.log, "minimum": np.minimum, "maximum": np.maximum, "where": np.where}
 
 
 def test_defaults_and_priors_by_element() -> None:
@@ -268,7 +270,7 @@ def two_statements(mass, rate):
 @equation("kg/year")
 def no_return(mass, rate):
     """Loss never returned."""
-    rate * mass  # noqa: B018
+    rate * mass
 
 
 @equation("kg/year")
@@ -509,8 +511,6 @@ def test_describe_kinds() -> None:
 
 def test_formulas_are_the_functions() -> None:
     """The printed equation, evaluated as text, gives what the function gives: what is documented is what is run."""
-    from simulate.model import FUNCTIONS
-
     generator = np.random.default_rng(7)
     shapes = {"sector": (2, 1), "cluster": (3, 1), None: (1,)}
     for e in REGIONAL.equations:

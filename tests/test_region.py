@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import itertools
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -11,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from simulate import runs, units
+from simulate.model import Stock
 from simulate.parameters import LEVERS
 from simulate.region import LOOPS, Loop, regional_model
 from simulate.registry import load_registry
@@ -159,18 +161,16 @@ def test_stocks_change_by_their_flows(region: str) -> None:
 
 
 def with_meters(*flows: str) -> Any:
-    """The model with a meter on each of the flows: a stock that only gathers it."""
-    start = {"sector": "pipeline_base", None: "candidates_base"}
-    meters = tuple(dataclasses.replace(next(s for s in MODEL.stocks if flow in (*s.inflows, *s.outflows)), name=f"sum_of_{flow}",
-                                       inflows=(flow,), outflows=(), initial=start[MODEL.over[flow]])
-                   if MODEL.over[flow] or MODEL.units[flow] == "firm/year" else
-                   dataclasses.replace(MODEL.stocks[0], name=f"sum_of_{flow}", inflows=(flow,), outflows=(), initial="knowledge_base", over=None)
-                   for flow in flows)
+    """The model with a meter on each of the flows: a stock, started anywhere, that only gathers it."""
+    start = {("CNY100M/year", "sector"): "pipeline_base", ("CNY100M/year", None): "knowledge_base", ("firm/year", None): "candidates_base"}
+    meters = tuple(Stock(f"sum_of_{flow}", MODEL.units[flow].removesuffix("/year"), start[MODEL.units[flow], MODEL.over[flow]], (flow,), (),
+                         MODEL.over[flow]) for flow in flows)
     return dataclasses.replace(MODEL, stocks=(*MODEL.stocks, *meters))
 
 
-METERED = ("completion", "depreciation", "capital_formation", "rd_effective", "rd_matured", "knowledge_obsolescence", "technology_startups",
-           "relocations", "reapplicants", "candidate_exits", "closures_1", "closures_2", "closures_3", "expiries", "renewals", "recognitions")
+METERED = ("completion", "depreciation", "capital_formation", "rd_effective", "rd_matured", "knowledge_obsolescence",
+           "technology_startups", "relocations", "reapplicants", "candidate_exits", "closures_1", "closures_2", "closures_3", "expiries",
+           "renewals", "recognitions")
 
 
 @functools.cache
@@ -282,7 +282,8 @@ EXTREMES: dict[str, dict[str, float]] = {
 def test_extreme_conditions(case: str, level: float | None) -> None:
     """Whatever is drawn beside them: every stock stays finite and none falls below zero, for thirty years (half idle, where
     returns double in a few years and draw ever more labour in, for the fifteen of a plan)."""
-    scenario = with_parameters("thz", EXTREMES[case], horizon=2035 if case == "half idle" else 2050, levers={} if level is None else levers(level))
+    horizon = 2035 if case == "half idle" else 2050
+    scenario = with_parameters("thz", EXTREMES[case], horizon=horizon, levers={} if level is None else levers(level))
     found = runs.run(scenario, runs=100, keep=(*STOCKS, "gdp", "rd_intensity", "fixed_asset_investment", "funding"))
     for name, array in found.values.items():
         assert np.isfinite(array).all(), name
@@ -309,9 +310,9 @@ def test_no_research_means_no_growth_from_it() -> None:
 
 def test_lapse_without_recognition() -> None:
     """No renewal, no recognition, no arrival: the certificates in force run out by exactly the ageing chain."""
-    parameters = {"renewal_share": 0.0, "reapplication_share": 0.0, "replenishment": 0.0, "certified_closure_rate": 0.0, "recognition_rate": 200.0,
-                  "candidate_exit_rate": 0.0, "certified_growth_base": 0.0}
-    found = runs.run(with_parameters("thz", parameters, steps_per_year=128, horizon=2024), central=True, keep=["high_tech_enterprises", "candidates"])
+    parameters = {"renewal_share": 0.0, "reapplication_share": 0.0, "replenishment": 0.0, "certified_closure_rate": 0.0,
+                  "recognition_rate": 200.0, "candidate_exit_rate": 0.0, "certified_growth_base": 0.0}
+    found = runs.run(with_parameters("thz", parameters, steps_per_year=128, horizon=2024), central=True, keep=["high_tech_enterprises"])
     t, third = np.arange(5.0), 1597 / 3
     pool = third / 200  # what the candidates still hand over
     c1, c2, c3 = np.exp(-t), t * np.exp(-t), t**2 / 2 * np.exp(-t)
@@ -331,8 +332,8 @@ def test_levers_at_zero_are_no_levers() -> None:
 
 
 def test_without_a_budget_levers_do_nothing() -> None:
-    without, unfunded = (runs.run(with_parameters("teda", {"policy_budget_share": 0.0}, levers=x), runs=20, keep=("gdp", "policy_cost")).values
-                         for x in ({}, levers(1.0)))
+    unpaid = functools.partial(with_parameters, "teda", {"policy_budget_share": 0.0})
+    without, unfunded = (runs.run(unpaid(levers=x), runs=20, keep=("gdp", "policy_cost")).values for x in ({}, levers(1.0)))
     assert unfunded["gdp"] == pytest.approx(without["gdp"], rel=1e-14)
     assert (unfunded["policy_cost"] == 0).all()
 
@@ -365,7 +366,7 @@ def test_more_of_a_lever_never_hurts_its_aim(lever: str) -> None:
     """Ten strengths, the same draws: what the lever is for moves one way from each to the next, in every run."""
     aim, sign = AIM[lever]
     reached = [runs.run(baseline("thz", levers=levers(x, names=(lever,))), runs=40, keep=(aim, "gdp")) for x in np.linspace(0, 1, 6)]
-    for less, more in zip(reached, reached[1:], strict=False):
+    for less, more in itertools.pairwise(reached):
         for weak, strong in zip(less.values[aim][-1].ravel(), more.values[aim][-1].ravel(), strict=True):
             assert sign * (strong - weak) >= -1e-12 * abs(weak)
     assert (sign * (reached[-1].values[aim][-1] - reached[0].values[aim][-1]) > 0).all()
@@ -374,15 +375,17 @@ def test_more_of_a_lever_never_hurts_its_aim(lever: str) -> None:
 @pytest.mark.parametrize("lever", ["investment_promotion", "rd_support", "talent", "ai_digital", "finance", "trade_consumption",
                                    "enterprise_cultivation", "business_environment"])
 def test_more_of_a_lever_never_lowers_gdp(lever: str) -> None:
-    reached = [runs.run(baseline("teda", levers=levers(x, names=(lever,))), runs=40, keep=("gdp",)).values["gdp"] for x in (0.0, 0.3, 0.7, 1.0)]
-    for less, more in zip(reached, reached[1:], strict=False):
+    reached = [runs.run(baseline("teda", levers=levers(x, names=(lever,))), runs=40, keep=("gdp",)).values["gdp"]
+               for x in (0.0, 0.3, 0.7, 1.0)]
+    for less, more in itertools.pairwise(reached):
         assert (more >= less * (1 - 1e-13)).all()
     assert (reached[-1][-1] > reached[0][-1]).all()
 
 
 @pytest.mark.parametrize(("parameter", "low", "high", "variable", "sign"), [
-    ("productivity_growth", 0.0, 0.01, "gdp", 1), ("depreciation_rate", 0.06, 0.09, "capital_base", -1), ("renewal_share", 0.6, 0.9, "certified_3", 1),
-    ("rd_lag", 1.0, 3.0, "rd_in_progress", 1), ("natural_labour_growth", -0.01, 0.01, "gdp", 1), ("outside_wage_growth", 0.02, 0.05, "labour_supply", -1),
+    ("productivity_growth", 0.0, 0.01, "gdp", 1), ("depreciation_rate", 0.06, 0.09, "capital_base", -1),
+    ("renewal_share", 0.6, 0.9, "certified_3", 1), ("rd_lag", 1.0, 3.0, "rd_in_progress", 1),
+    ("natural_labour_growth", -0.01, 0.01, "gdp", 1), ("outside_wage_growth", 0.02, 0.05, "labour_supply", -1),
     ("candidate_exit_rate", 0.05, 0.2, "technology_startups", 1), ("human_capital_growth", 0.0, 0.01, "labour_productivity", 1),
     ("value_added_ratio_drift", -0.002, 0.002, "gross_industrial_output", -1), ("entry_elasticity", 0.0, 1.2, "market_entities", 1)])
 def test_direction_of_parameters(parameter: str, low: float, high: float, variable: str, sign: int) -> None:
@@ -401,7 +404,8 @@ def test_a_shock_never_raises_output(size: float, start: float, duration: float)
 
 def test_an_investment_shock_lasts() -> None:
     plain = ensemble("thz").values
-    hit = runs.run(baseline("thz", shocks={"hit": Shock(start=2022.0, size=0.3, on="investment")}), runs=300, keep=("own_investment", "return_index", "output"))
+    hit = runs.run(baseline("thz", shocks={"hit": Shock(start=2022.0, size=0.3, on="investment")}), runs=300,
+                   keep=("own_investment", "return_index", "output"))
     v = hit.values
     ratio = v["own_investment"] / (v["output"] * v["return_index"] ** hit.drawn["return_response"])
     usual = plain["own_investment"] / (plain["output"] * plain["return_index"] ** hit.drawn["return_response"])
@@ -477,7 +481,8 @@ def test_the_specified_loops_are_named() -> None:
 
 @pytest.mark.parametrize(("cut", "parameters"), [
     ("knowledge", {"knowledge_elasticity": 0.0}), ("returns", {"return_response": 0.0}), ("wage", {"wage_response": 0.0}),
-    ("migration", {"migration_response": 0.0}), ("entry", {"entry_elasticity": 0.0}), ("research of certified firms", {"firm_rd_elasticity": 0.0})])
+    ("migration", {"migration_response": 0.0}), ("entry", {"entry_elasticity": 0.0}),
+    ("research of certified firms", {"firm_rd_elasticity": 0.0})])
 def test_cutting_a_loop_changes_the_course(cut: str, parameters: dict[str, float]) -> None:
     """A loop that is named does something: without it the same draws go elsewhere."""
     watched = "rd_expenditure" if cut == "research of certified firms" else "market_entities" if cut == "entry" else "gdp"

@@ -291,20 +291,20 @@ class _Writer:
         years = ([self.setup.base_year] if self.setup.base_year < years[0] else []) + years  # it starts at the base year at the latest
         found: dict[Key, str] = {}
         for k, at in enumerate(self.positions(name)):
-            points = []
+            stem, local = self.claim(f"path_{self.names[(name, *at)]}"), {}
             for year in years:
                 value = self.paths[name](float(year), float(year))
                 assert value is not None
-                points.append((_number(float(year)), _number(float(np.broadcast_to(value[..., 0], len(self.positions(name)))[k]))))
-            written = points[-1][1]
-            for (x0, y0), (x1, y1) in reversed(list(zip(points, points[1:], strict=False))):
-                span = f"({_number(float(x1) - float(x0))} * one_year)"
-                written = f"(IF (TIME < {x1}) THEN ({y0} + (({y1} - {y0}) * ((TIME - {x0}) / {span}))) ELSE {written})"
+                local[f"y{year}"] = self.constant(
+                    f"{stem}_{year}", "path", float(np.broadcast_to(value[..., 0], len(self.positions(name)))[k]), self.model.units[name],
+                    f"Point of the course of {name} in {year}. Source: {setting.source or 'the scenario'}.")
+            course = f"y{years[-1]}"
+            for a, b in reversed(list(zip(years, years[1:], strict=False))):
+                course = f"where(time < {b}, y{a} + (y{b} - y{a}) * ((time - {a}) / ({b - a} * one_year)), {course})"
+            scope = _Scope(local=local)
             found[at] = self.add(
-                self.claim(f"path_{self.names[(name, *at)]}"), "path", written, self.model.units[name],
-                f"Course of {name} that the scenario imposes ({setting.source or 'given by the scenario'}); "
-                f"{'held from its last year on' if setting.after == 'hold' else 'the equation resumes after its last year'}",
-                _Scope(uses={"one_year": None} if len(points) > 1 else {}))
+                stem, "path", self.parse(course, scope), self.model.units[name], f"Course of {name} that the scenario imposes; "
+                f"{'its last value holds' if setting.after == 'hold' else 'the equation resumes'} after {years[-1]}", scope)
         return (math.inf if setting.after == "hold" else years[-1]), found
 
     def _imposed(self, path: str, last: float, formula: str, scope: _Scope) -> str:
@@ -403,7 +403,7 @@ def _sum(terms: Sequence[str]) -> str:
 # ---------------------------------------------------------------- the diagram
 
 _SCENARIO = ("lever_", "policy_", "cost_", "planned_policy_cost", "funding", "shock_rate", "investment_shift", "path", "time")
-_STEP, _ROW, _STOCKS, _LINE, _PAGE = 120, 90, 300, 270, 3600
+_STEP, _ROW, _STOCKS, _PAGE = 120, 90, 300, 3600
 Point = tuple[float, float]
 
 
@@ -412,7 +412,7 @@ class _Frame:
     """One part of the diagram: what it shows, and where, from its own upper left corner."""
 
     title: str
-    lines: list[list[Variable]]
+    stocks: Sequence[Variable] = ()
     members: list[str] = field(default_factory=list)
     ghosts: list[str] = field(default_factory=list)
     places: dict[str, Point] = field(default_factory=dict)
@@ -431,31 +431,24 @@ def _frames(variables: Sequence[Variable]) -> list[_Frame]:
         flows = {*v.inflows, *v.outflows}
         joined = [c for c in chains if any(flows & {*s.inflows, *s.outflows} for s in c)]
         chains = [c for c in chains if c not in joined] + [[*(s for c in joined for s in c), v]]
-    frames: dict[tuple[str, ...], _Frame] = {}
-    for chain in chains:
-        chain = _downstream(chain)
-        kinds = tuple(s.origin for s in chain)
-        frames.setdefault(kinds, _Frame(f"Part {len(frames) + 1}: {', '.join(kinds).replace('_', ' ')}", [])).lines.append(chain)
-    scenario = _Frame("Levers, shocks, prices, budget: what the scenario sets", [])
-    results = _Frame("Results that feed nothing back", [])
+    frames = [_Frame(f"Part {k}: {', '.join(s.name for s in chain)}".replace("_", " "), _downstream(chain)) for k, chain in enumerate(chains, 1)]
+    scenario = _Frame("Levers, shocks, paths, budget")
+    results = _Frame("Results that feed nothing back")
     home: dict[str, _Frame] = {}
-    for frame in frames.values():
-        for s in (s for line in frame.lines for s in line):
+    for frame in frames:
+        for s in frame.stocks:
             for name in (*s.inflows, *s.outflows, s.name):
                 home.setdefault(name, frame)
     home |= {v.name: scenario for v in variables if v.name not in home and v.origin.startswith(_SCENARIO)}
-    for rest in ({}, {v.name: results for v in variables}):
-        home = {**rest, **home}
-        waiting = list(home)
-        if not rest:
-            for name in waiting:  # grows as it goes: nearest first
-                for u in known[name].uses:
-                    if u not in home:
-                        home[u] = home[name]
-                        waiting.append(u)
+    waiting = list(home)
+    for name in waiting:  # grows as it goes: nearest first
+        for u in known[name].uses:
+            if u not in home:
+                home[u] = home[name]
+                waiting.append(u)
     for v in variables:
-        home[v.name].members.append(v.name)
-    found = [f for f in (*frames.values(), scenario, results) if f.members]
+        home.setdefault(v.name, results).members.append(v.name)
+    found = [f for f in (*frames, scenario, results) if f.members]
     for frame in found:
         frame.ghosts = list(dict.fromkeys(u for n in frame.members for u in known[n].uses if home[u] is not frame))
     return found
@@ -472,37 +465,36 @@ def _downstream(chain: Sequence[Variable]) -> list[Variable]:
 
 
 def _pipes(frame: _Frame) -> None:
-    """Place the stocks of a frame in lines, and its flows as pipes between them, or from and to clouds."""
-    for row, line in enumerate(frame.lines):
-        y = 170.0 + row * _LINE
-        x = {s.name: 210.0 + k * _STOCKS for k, s in enumerate(line)}
-        frame.places |= {s.name: (x[s.name], y) for s in line}
-        into = {f: s.name for s in line for f in s.inflows}
-        out_of = {f: s.name for s in line for f in s.outflows}
-        free = {(s.name, side): [1, -1, 2, -2, 3, -3, 4, -4] for s in line for side in ("in", "out")}
-        for flow in (*dict.fromkeys((*into, *out_of)),):
-            source, end = out_of.get(flow), into.get(flow)
-            if source and end and x[end] - x[source] == _STOCKS:
-                pipe = [(x[source] + 22, y), (x[end] - 22, y)]
-            elif source and end:
-                low = y + 95
-                pipe = [(x[source] + 8, y + 17), (x[source] + 8, low), (x[end] - 8, low), (x[end] - 8, y + 17)]
-            elif end and end == line[0].name and flow == line[0].inflows[0]:
-                pipe = [(x[end] - 150, y), (x[end] - 22, y)]
-            elif source and source == line[-1].name and flow == line[-1].outflows[0]:
-                pipe = [(x[source] + 22, y), (x[source] + 150, y)]
-            else:
-                stock, way = (end, -1) if end else (source, 1)
-                assert stock
-                k = free[(stock, "in" if end else "out")].pop(0)
-                side, level = (1 if k > 0 else -1), 55 + 45 * (abs(k) - 1)
-                bend = x[stock] + side * (20 - 6 * abs(k))
-                pipe = [(x[stock] + side * 125, y + way * level), (bend, y + way * level), (bend, y + way * 17)]
-                if not end:
-                    pipe.reverse()
-            longest = max(zip(pipe, pipe[1:], strict=False), key=lambda ends: math.dist(*ends))
-            frame.places[flow] = ((longest[0][0] + longest[1][0]) / 2, (longest[0][1] + longest[1][1]) / 2)
-            frame.pipes[flow] = pipe
+    """Place the stocks of a frame in a line, and its flows as pipes between them, or from and to clouds."""
+    line, y = frame.stocks, 150.0
+    x = {s.name: 210.0 + k * _STOCKS for k, s in enumerate(line)}
+    frame.places |= {s.name: (x[s.name], y) for s in line}
+    into = {f: s.name for s in line for f in s.inflows}
+    out_of = {f: s.name for s in line for f in s.outflows}
+    free = {(s.name, side): [1, -1, 2, -2, 3, -3, 4, -4] for s in line for side in ("in", "out")}
+    for flow in dict.fromkeys((*into, *out_of)):
+        source, end = out_of.get(flow), into.get(flow)
+        if source and end and x[end] - x[source] == _STOCKS:
+            pipe = [(x[source] + 22, y), (x[end] - 22, y)]
+        elif source and end:
+            low = y + 95
+            pipe = [(x[source] + 8, y + 17), (x[source] + 8, low), (x[end] - 8, low), (x[end] - 8, y + 17)]
+        elif end and end == line[0].name and flow == line[0].inflows[0]:
+            pipe = [(x[end] - 150, y), (x[end] - 22, y)]
+        elif source and source == line[-1].name and flow == line[-1].outflows[0]:
+            pipe = [(x[source] + 22, y), (x[source] + 150, y)]
+        else:
+            stock, way = (end, -1) if end else (source, 1)
+            assert stock
+            k = free[(stock, "in" if end else "out")].pop(0)
+            side, level = (1 if k > 0 else -1), 55 + 45 * (abs(k) - 1)
+            bend = x[stock] + side * (20 - 6 * abs(k))
+            pipe = [(x[stock] + side * 125, y + way * level), (bend, y + way * level), (bend, y + way * 17)]
+            if not end:
+                pipe.reverse()
+        longest = max(zip(pipe, pipe[1:], strict=False), key=lambda ends: math.dist(*ends))
+        frame.places[flow] = ((longest[0][0] + longest[1][0]) / 2, (longest[0][1] + longest[1][1]) / 2)
+        frame.pipes[flow] = pipe
 
 
 def _arrange(frame: _Frame, known: Mapping[str, Variable]) -> None:
@@ -521,8 +513,8 @@ def _arrange(frame: _Frame, known: Mapping[str, Variable]) -> None:
             depth[name] = 1 + max((level(u) for u in users[name] if u in users and u not in frame.ghosts), default=0)
         return depth[name]
 
-    columns = max(math.ceil(max((len(line) for line in frame.lines), default=0) * _STOCKS / _STEP), math.ceil(1.3 * math.sqrt(len(loose))), 3)
-    top = 60.0 + len(frame.lines) * _LINE
+    columns = max(math.ceil(len(frame.stocks) * _STOCKS / _STEP), math.ceil(1.3 * math.sqrt(len(loose))), 3)
+    top = 300.0 if frame.stocks else 80.0
     for rank in range(1, max(map(level, loose), default=0) + 1):
         row = [n for n in loose if level(n) == rank]
         want = {n: float(np.mean([frame.places[u][0] for u in users[n]] or [_STEP * columns / 2])) for n in row}
