@@ -250,21 +250,21 @@ class Compiled:
         self.signature = tuple(map(tuple, (kept.items(), self.leaves.items(), [(n, a.shape[:-1]) for n, a in self.base.items()])))
         self.bound: dict[object, Functions] = {}
         self.d = np.empty(shape)
-        self.latest: tuple[float, float, Array] | None = None
+        self.latest: tuple[Array, Functions, list[Array]] | None = None
 
     def rates(self, t: float, y: Array, within: float) -> Array:
         """Return d(state)/dt, in the same array at every call."""
-        if not (self.latest and self.latest[:2] == (t, within) and self.latest[2] is y):
-            functions, moving = self._at(t, within)
+        functions, moving = self._at(t, within)
+        latest, self.latest = self.latest, None
+        if not (latest and latest[0] is y and latest[1] is functions and all(map(np.array_equal, latest[2], moving))):
             functions[0](moving, y, self.d)
-        self.latest = None
         return self.d
 
     def report(self, t: float, y: Array, within: float, out: Mapping[str, Array]) -> None:
-        """Write the variables kept into the arrays `out`; the rates too, for the step that begins here."""
+        """Write the variables kept into the arrays `out`; the rates too, which mostly serve the step that begins here."""
         functions, moving = self._at(t, within)
         functions[1](moving, y, self.d, [row for a in out.values() for row in (a if a.ndim > 1 else [a])])
-        self.latest = (t, within, y)
+        self.latest = (y, functions, moving)
 
     def _at(self, t: float, within: float) -> tuple[Functions, list[Array]]:
         """Return the functions that serve at this moment, and the rows of time, inputs and paths."""

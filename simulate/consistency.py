@@ -173,7 +173,7 @@ def _find(component: Component) -> _Finding:
         if whole is None:
             return _Finding("undecided", complete=False)
         bands, ways, complete = oracle.conflicts(priors, statements)
-        return _Finding("strained", strains=tuple(m for b in bands if (m := oracle.shrink(b | statements)) is not None),
+        return _Finding("strained", strains=tuple(bands),
                         give_way=_smallest(ways), off=_smallest(ways)[0] if ways else priors, complete=complete)
     if alone is None:
         return _Finding("undecided", complete=False)
@@ -188,7 +188,7 @@ def _find(component: Component) -> _Finding:
     rest = statements & ~off
     if oracle.ask(rest | priors).feasible is False and oracle.ask(rest).feasible:
         bands, relief, _ = oracle.conflicts(priors, rest)
-        strains = tuple(m for b in bands if (m := oracle.shrink(b | rest)) is not None)
+        strains = tuple(bands)
         give_way = _smallest(relief)
         off |= give_way[0] if give_way else priors
     return _Finding("inconsistent", tuple(conflicts), strains, give_way, off, complete)

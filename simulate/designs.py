@@ -192,7 +192,8 @@ class Grid:
     """Every combination of the axes' levels, the last axis changing fastest; with `fraction` f, every f-th of them.
 
     A fraction keeps the combinations whose level numbers add up to a multiple of f (the regular fraction L^(k-1) where
-    all axes have f levels): every level of every axis still occurs equally often. f must divide the levels of an axis.
+    all axes have f levels): every level of every axis still occurs equally often. For that, f must divide the number of
+    levels of two axes at least.
     """
 
     axes: Mapping[str, Axis]
@@ -200,8 +201,8 @@ class Grid:
 
     def __post_init__(self) -> None:
         """Check the fraction."""
-        if self.fraction < 1 or (self.fraction > 1 and self._tied is None):
-            raise InvalidInput(Problem(f"fraction: {self.fraction} divides the number of levels of no axis.",
+        if self.fraction < 1 or (self.fraction > 1 and sum(a.count % self.fraction == 0 for a in self.axes.values()) < 2):
+            raise InvalidInput(Problem(f"fraction: {self.fraction} does not divide the numbers of levels of two axes.",
                                        f"Levels: {', '.join(f'{n} {a.count}' for n, a in self.axes.items())}."))
 
     @property

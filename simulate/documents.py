@@ -36,6 +36,7 @@ _CORE = re.compile(  # the plain scalars of YAML 1.2 that are not text
     r"|(?P<special>[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN))"
     r"|(?P<bool>true|True|TRUE|false|False|FALSE)"
     r"|(?P<null>~|null|Null|NULL|)")
+_CORE_STARTS = "-+.0123456789~nNtTfF"  # or with nothing at all
 _TEXT, _LIST, _MAP = (f"tag:yaml.org,2002:{name}" for name in ("str", "seq", "map"))
 
 
@@ -59,10 +60,10 @@ class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[mi
         self.depth -= 1
 
     def resolve(self, kind: type[yaml.Node], value: Any, implicit: tuple[bool, bool]) -> str:
-        if kind is not yaml.ScalarNode:
-            return _LIST if kind is yaml.SequenceNode else _MAP
-        found = _CORE.fullmatch(value) if implicit[0] else None
-        return found.lastgroup or _TEXT if found else _TEXT
+        if kind is yaml.ScalarNode:  # most often a word that no other kind of value starts like
+            found = _CORE.fullmatch(value) if implicit[0] and value[:1] in _CORE_STARTS else None
+            return found.lastgroup or _TEXT if found else _TEXT
+        return _LIST if kind is yaml.SequenceNode else _MAP
 
 
 def _scalar(node: yaml.ScalarNode) -> Any:

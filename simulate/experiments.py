@@ -11,7 +11,8 @@ import dataclasses
 import hashlib
 import itertools
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from importlib import metadata
@@ -23,7 +24,7 @@ from simulate import designs, runs, setups
 from simulate.attainment import GROWTH
 from simulate.designs import Design, SweepSetting
 from simulate.distributions import Distribution
-from simulate.errors import InvalidInput, Problem, nearest
+from simulate.errors import InvalidInput, Place, Problem, nearest
 from simulate.model import FUNCTIONS, Array, Equation, Model, formula
 from simulate.parameters import LEVERS
 from simulate.region import Output, regional_model
@@ -40,11 +41,12 @@ Kernel = Callable[[Setup, Mapping[str, Array], int, Iterable[str]], dict[str, Ar
 
 @dataclass(frozen=True)
 class Column:
-    """A column of results: what `id` (an indicator, or a variable of the model) is in `year`."""
+    """A column of results: what `id` (an indicator, or a variable of the model) is in `year`; not `asked`: kept for a target's sake."""
 
     id: str
     year: int
     unit: str
+    asked: bool = True
 
     @property
     def name(self) -> str:
@@ -101,14 +103,14 @@ class Plan:
     def description(self) -> dict[str, Any]:
         """All that decides the values, as plain data: equal descriptions give equal files."""
         return {
-            "cases": [{"scenario": c.scenario.id, "region": c.scenario.region, "structure": dict(c.structure), "formulas": dict(c.formulas),
-                       "base_year": s.base_year, "horizon": c.scenario.horizon,
-                       "inputs_sha256": _digest([s.values, s.path_points, c.scenario.levers, c.scenario.shocks, s.drawn,
-                                                 c.scenario.method, c.scenario.steps_per_year, s.sectors, s.clusters]),
-                       "files_sha256": dict(c.scenario.digests)} for c, s in zip(self.cases, self.setups, strict=True)],
-            "registry_sha256": dict(self.registry.digests), "model_sha256": _digest([s.model.describe() for s in self.setups]),
-            "design": plain(self.design), "seed": self.seed, "runs": self.runs, "inputs": list(self.inputs),
-            "columns": [c.name for c in self.columns],
+            "cases": [{
+                "scenario": c.scenario.id, "region": c.scenario.region, "structure": dict(c.structure), "formulas": dict(c.formulas),
+                "base_year": s.base_year, "horizon": c.scenario.horizon, "files_sha256": dict(c.scenario.digests),
+                "inputs_sha256": _digest([s.values, s.path_points, c.scenario.levers, c.scenario.shocks, s.drawn, c.scenario.method,
+                                          c.scenario.steps_per_year, s.sectors, s.clusters]),
+                "model_sha256": _digest(s.model.describe())} for c, s in zip(self.cases, self.setups, strict=True)],
+            "registry_sha256": dict(self.registry.digests), "design": plain(self.design), "seed": self.seed, "runs": self.runs,
+            "inputs": list(self.inputs), "columns": [c.name for c in self.columns],
             "software": {n: metadata.version(n) for n in ("simulate", "numpy", "scipy", "pyarrow")}}
 
     @cached_property
@@ -189,7 +191,7 @@ def _with_inputs(scenario: Scenario, inputs: Mapping[str, Distribution]) -> Scen
             levers.setdefault(name, LeverSetting())
         elif kind in ("levers", "shocks") and name and name not in scenario.shocks:
             problems.append(Problem(f"sweep: {key}: the scenario {scenario.id} has no such {kind[:-1]}.",
-                                    nearest(name, LEVERS if kind == "levers" else scenario.shocks, "It has")))
+                                    nearest(name, LEVERS if kind == "levers" else scenario.shocks, kind.capitalize())))
             continue
         elif not name:
             parameter = known.get(parameter_and_element(key)[0])
@@ -233,7 +235,29 @@ def plan_sweep(scenario: Scenario | str, registry: Registry | None = None, *, se
     """
     registry = registry or load_registry()
     first = load_scenario(scenario) if isinstance(scenario, str) else scenario
-    setting = setting or first.sweep or SweepSetting()
+    with _placed(first if setting is None and first.sweep is not None else None):
+        return _planned(first, registry, setting or first.sweep or SweepSetting(), design, points, seed, keep, years, inputs)
+
+
+@contextmanager
+def _placed(scenario: Scenario | None) -> Iterator[None]:
+    """Say of problems where they stand in the file of `scenario`, if they come from there: at the key they name, else at `sweep:`."""
+    try:
+        yield
+    except InvalidInput as invalid:
+        if scenario is None:
+            raise
+        keys = {path.rpartition("/")[2]: place for path, place in scenario.places.items() if path.startswith("sweep/")}
+
+        def place(problem: Problem) -> Place | None:
+            named = sorted((key for key in keys if not key.isdigit() and key in problem.what), key=len)
+            return problem.where or (keys[named[-1]] if named else scenario.place("sweep"))
+
+        raise InvalidInput([dataclasses.replace(p, where=place(p)) for p in invalid.problems]) from None
+
+
+def _planned(first: Scenario, registry: Registry, setting: SweepSetting, design: Design | None, points: int | None, seed: int | None,
+             keep: Iterable[str] | None, years: Iterable[int] | None, inputs: bool) -> Plan:
     count = points if points is not None else setting.runs if setting.runs is not None else first.runs
     seed = first.seed if seed is None else seed
     if seed < 0:
@@ -274,6 +298,7 @@ def plan_sweep(scenario: Scenario | str, registry: Registry | None = None, *, se
     if outside:
         raise InvalidInput(Problem(f"years: {outside[0]} lies outside the projection {made[0].base_year}-{made[0].scenario.horizon}.",
                                    "Choose a year in between, or move the scenario's horizon."))
+    shown = set(wanted)
     pairs = {(id, year) for id in wanted for year in asked}
     for setup, found in zip(made, outputs, strict=True):
         for target in registry.targets(setup.scenario.region):
@@ -284,7 +309,8 @@ def plan_sweep(scenario: Scenario | str, registry: Registry | None = None, *, se
         wanted.append("price_level")
     known = {id: o for found in reversed(outputs) for id, o in found.items()}
     unit = {id: known[id].unit if id in known else made[0].model.units[id.partition("[")[0]] for id in wanted}
-    columns = tuple(Column(id, year, unit[id]) for id in wanted for year in sorted(y for i, y in pairs if i == id))
+    columns = tuple(Column(id, year, unit[id], id in shown and year in asked)
+                    for id in wanted for year in sorted(y for i, y in pairs if i == id))
     final = tuple(dataclasses.replace(case, outputs={
         id: found.get(id) or Output(id, id, unit[id]) for id in wanted
         if id in found or (id not in known and parameter_and_element(id)[1] in (None, *setup.sectors, *setup.clusters))})
@@ -329,8 +355,8 @@ def schema(plan: Plan) -> Any:
     fields = [pa.field("run", pa.int64()), pa.field("scenario", word, metadata={"kind": "case"})]
     fields += [pa.field(f"structure.{q}", word, metadata={"kind": "case"}) for q in plan.questions]
     fields += [pa.field(n, pa.float64(), metadata={"kind": "input", "unit": units.get(n.partition("[")[0], "1")}) for n in plan.inputs]
-    fields += [pa.field(c.name, pa.float64(), metadata={"kind": "result", "id": c.id, "year": str(c.year), "unit": c.unit})
-               for c in plan.columns]
+    fields += [pa.field(c.name, pa.float64(), metadata={"kind": "result", "id": c.id, "year": str(c.year), "unit": c.unit,
+                                                        "kept_for": "report" if c.asked else "target"}) for c in plan.columns]
     return pa.schema([*fields, pa.field("finite", pa.bool_())])
 
 

@@ -92,7 +92,8 @@ class Equation:
         for node in ast.walk(body[0].value):
             named = node.func.id if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) else None
             if not isinstance(node, _ALLOWED) or (isinstance(node, ast.Call) and named not in FUNCTIONS):
-                raise InvalidInput(Problem(f"equation {self.name}: `{ast.unparse(node)}` is not arithmetic.",
+                text = ast.unparse(node) or ast.unparse(body[0].value)  # an operator alone has no text
+                raise InvalidInput(Problem(f"equation {self.name}: `{text}` is not arithmetic.",
                                            f"Use + - * / **, comparisons in where(), and {', '.join(FUNCTIONS)}."))
         return body[0].value
 
@@ -331,7 +332,8 @@ class Model:
         parameters: name -> array whose last axis is 1 or runs. inputs and paths: name -> function of time; a path takes
         the place of an equation wherever it is not None; `fixed` gives equations one value throughout (levers not in use), so
         that what only they need is not computed. elements: number of sectors and clusters. `compiled` False evaluates
-        the equations one by one as they stand: slower, with the same bits.
+        the equations one by one as they stand: slower, with the same bits. Where an input or path jumps, a year shows what
+        held in the step that led to it (the first year: in the first step).
         Result: name -> (years + 1, runs) or (years + 1, elements, runs).
         """
         base: dict[str, Array] = dict(parameters)
@@ -351,15 +353,26 @@ class Model:
         state = np.empty((count, runs))
         for s in self.stocks:
             state[rows[s.name]] = base[s.initial]
-        engine: Compiled | _Plain = (Compiled if compiled else _Plain)(self, base, inputs, paths or {}, rows, kept, state.shape)
+        paths = {n: _each(path, elements[over]) if (over := self.over[n]) else path for n, path in (paths or {}).items()}
+        engine: Compiled | _Plain = (Compiled if compiled else _Plain)(self, base, inputs, paths, rows, kept, state.shape)
         saved = {n: np.empty((years + 1, *shape, runs)) for n, shape in kept.items()}
         work = [np.empty(state.shape) for _ in range(3)]
         for year in range(years + 1):
             t = start + year
-            engine.report(t, state, t + 0.5 / steps_per_year, {n: saved[n][year] for n in kept})
+            engine.report(t, state, t + (0.5 if year == 0 else -0.5) / steps_per_year, {n: saved[n][year] for n in kept})
             if year < years:
                 state = integrators.integrate(engine.rates, state, t, t + 1, steps_per_year, step, work)
         return saved
+
+
+def _each(path: TimeFunction, size: int) -> TimeFunction:
+    """Return `path` with a row for each of `size` elements, also where it gives one value for all of them."""
+
+    def course(t: float, within: float) -> Array | None:
+        value = path(t, within)
+        return None if value is None else np.broadcast_to(value, (size, value.shape[-1]))
+
+    return course
 
 
 class _Plain:

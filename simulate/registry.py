@@ -152,6 +152,7 @@ class _Loader:
         self.unknown: dict[tuple[str, str, Path], list[Place]] = {}  # every place of a name that no file declares
         self.blind = False  # a file could not be read: nobody knows what it would have declared
         self.incomplete = False  # a statement was left out
+        self.left_out: list[tuple[Mapping[str, object], documents.Document, Steps]] = []
         self.by_id: dict[str, Place] = {}
 
     def problem(self, what: str, remedy: str, where: Place) -> None:
@@ -179,13 +180,14 @@ class _Loader:
             self.blind = True
             return
         self.declare(document)
-        written = document.data.get("statements", ()) if isinstance(document.data, dict) else ()
-        seed, document, problems = documents.usable(SeedFile, document)
+        whole = document
+        seed, document, problems = documents.usable(SeedFile, whole)
         self.problems.extend(problems)
         if seed is None:
             self.blind = True
             return
-        self.incomplete |= not isinstance(written, tuple) or len(written) != len(seed.statements)
+        if problems:
+            self.leave_out(whole, document)
         self.parts["digests"][file.name] = document.digest
         self.files.append((document, seed))
         if seed.document:
@@ -198,6 +200,15 @@ class _Loader:
                                  "Keep one description, or use another id.", document.place((name, key), of_key=True))
         for index, indicator in enumerate(seed.indicators):
             self.indicator(indicator, document, ("indicators", index))
+
+    def leave_out(self, whole: documents.Document, rest: documents.Document) -> None:
+        """Note the records of `whole` that are not in `rest`: their names can still be checked."""
+        for section in ("statements", "assumptions", "outturns"):
+            written, kept = whole.data.get(section, ()), {id(entry) for entry in rest.data.get(section, ())}
+            for index, entry in enumerate(written if isinstance(written, tuple) else ()):
+                if isinstance(entry, dict) and id(entry) not in kept:
+                    self.left_out.append((entry, whole, (section, index)))
+            self.incomplete |= section == "statements" and len(kept) != len(written or ())
 
     def declare(self, document: documents.Document) -> None:
         """Note every name that a file declares, whether the entry is valid or not."""
@@ -247,19 +258,25 @@ class _Loader:
             is_region = f"It is a region: write region: {scope}." if scope in self.parts["regions"] else "Declare it under `scopes:`."
             self.known("scopes", scope, f"scope: {scope!r} is not declared.", document, (*path, "scope"), otherwise=is_region)
 
+    def names(self, indicator: str | None, unit: str | None, region: str | None, scope: str | None, document: documents.Document,
+              path: Steps) -> None:
+        """Check that the names in a record are known."""
+        self.place(region, scope, document, path)
+        if unit is not None:
+            self.unit(unit, document, path)
+        if indicator is not None:
+            self.known("indicators", indicator, f"indicator: {indicator!r} is not in the catalogue.", document, (*path, "indicator"),
+                       otherwise="Define it under `indicators:` in this file.")
+
     def measured(self, record: Statement | Outturn | Assumption, document: documents.Document, path: Steps) -> None:
         """Check place, indicator, unit and size of one record."""
-        self.place(record.region, getattr(record, "scope", None), document, path)
-        if record.indicator is None:
-            return
-        relative = getattr(record, "relative_to", None)
-        unit = record.unit or ""
-        measurable = self.unit(unit, document, path)
-        if not self.known("indicators", record.indicator, f"indicator: {record.indicator!r} is not in the catalogue.", document,
-                          (*path, "indicator"), otherwise="Define it under `indicators:` in this file."):
+        unit = record.unit if record.indicator is not None else None
+        self.names(record.indicator, unit, record.region, getattr(record, "scope", None), document, path)
+        if record.indicator not in self.indicators:
             return
         known = self.indicators[record.indicator]
-        if measurable and unit != known.unit and known.unit in units.VOCABULARY and not relative:
+        fits = unit in (None, known.unit) or unit not in units.VOCABULARY or known.unit not in units.VOCABULARY
+        if unit is not None and not fits and not getattr(record, "relative_to", None):
             try:
                 units.factor(unit, known.unit)
             except InvalidInput as invalid:
@@ -379,6 +396,9 @@ class _Loader:
                         for step, id in enumerate(getattr(measure, kind)):
                             self.known(kind, id, f"{kind}: {id!r} is not declared.", document, (name, index, kind, step),
                                        kind.capitalize())
+        for entry, document, path in self.left_out:
+            words = {key: word for key in ("indicator", "unit", "region", "scope") if isinstance(word := entry.get(key), str)}
+            self.names(words.get("indicator"), words.get("unit"), words.get("region"), words.get("scope"), document, path)
         statements = self.statements()
         for document, seed in self.files:
             for id, region in seed.regions.items():

@@ -201,20 +201,25 @@ def domain(parameter: Parameter) -> tuple[float, float]:
 
 
 def _checks(file: ScenarioFile, document: documents.Document) -> Iterator[Problem]:
-    """Yield what is wrong with one file on its own."""
+    """Yield what is wrong with one file on its own: `file` holds what is valid of `document`, which names more."""
     at = document.place
-    for name in file.levers:
+
+    def names(section: str) -> list[str]:
+        held = document.data.get(section) if isinstance(document.data, dict) else None
+        return list(held) if isinstance(held, dict) else []
+
+    for name in names("levers"):
         if name not in LEVERS:
             yield Problem(f"levers.{name}: no such lever.", nearest(name, LEVERS, "Levers"), at(("levers", name), of_key=True))
     for section in ("parameters", "uncertainties"):
-        for key, value in getattr(file, section).items():
+        for key in names(section):
             if section == "uncertainties" and key.partition(".")[0] in ("levers", "shocks"):
                 continue  # checked once `extends` is worked in
-            if (problem := _parameter(key, value)) is not None:
+            if (problem := _parameter(key, getattr(file, section).get(key))) is not None:
                 what, remedy, of_key = problem
                 yield Problem(f"{section}.{key}: {what}", remedy, at((section, key), of_key))
-    for name, setting in file.paths.items():
-        for inner, what, remedy in _path(name, setting):
+    for name in names("paths"):
+        for inner, what, remedy in _path(name, file.paths.get(name)):
             yield Problem(f"{'.'.join(('paths', name, *inner))}: {what}", remedy, at(("paths", name, *inner), of_key=not inner))
     for key, years in (("horizon", (file.horizon,)), ("report_years", file.report_years or ())):
         for year in years:
@@ -328,11 +333,11 @@ class _Reading:
             self.problems.extend(invalid.problems)
             self.whole = False
             return ScenarioFile()
-        own, usable, problems = documents.usable(ScenarioFile, document)
+        own, _, problems = documents.usable(ScenarioFile, document)
         self.problems.extend(problems)
         self.whole &= own is not None
         own = own or ScenarioFile()
-        self.problems.extend(_checks(own, usable))
+        self.problems.extend(_checks(own, document))
         parent = ScenarioFile()
         if own.extends is not None:
             where = document.place(("extends",))

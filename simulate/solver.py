@@ -167,6 +167,7 @@ class System:
     elements: list[Element] = field(default_factory=list)
     products: dict[tuple[tuple[int, float], ...], int] = field(default_factory=dict)
     made: dict[int, tuple[tuple[int, float], ...]] = field(default_factory=dict)
+    shapes: dict[int, tuple[int, tuple[tuple[float, float], ...]]] = field(default_factory=dict)
 
     def variable(self, low: float = 0.0, high: float = inf, signed: bool = False, domain: tuple[float, float] = (TINY, HUGE)) -> int:
         """Add a variable; return its index. Ends that are not given are those of the `domain`, and count as free."""
@@ -193,11 +194,34 @@ class System:
                 parts[v] = parts.get(v, 0.0) - p
             self.rows.append(Row(True, tuple((v, p) for v, p in parts.items() if p), log(-cd / cu), equal, tag))
             return
+        if equal and plain and self._factored(terms, tag):
+            return
         parts = {}
         for key, c in terms:
             if key:
                 parts[self._product(key, tag)] = c
         self.rows.append(Row(False, tuple(parts.items()), -sum(c for key, c in terms if not key), equal, tag))
+
+    def _factored(self, terms: list[tuple[tuple[tuple[int, float], ...], float]], tag: int) -> bool:
+        """Add a row one == common * curve(q) as a product and a rising curve in one variable, where it has that form."""
+        for one, c in terms:
+            rest = [(dict(key), -d / c) for key, d in terms if key != one]
+            common = {v: min(key.get(v, 0.0) for key, _ in rest) for key, _ in rest for v in key}
+            left = [(tuple((v, p - common[v]) for v, p in key.items() if p != common[v]), d) for key, d in rest]
+            over = {v for key, _ in left for v, _ in key}
+            if not one or len(over) != 1 or not all(d > 0 and key[0][1] > 0 for key, d in left if key):
+                continue
+            q, curve = over.pop(), self.variable(domain=(1e-15, 1e18))
+            self.made[curve] = tuple((v, p) for key, _ in left for v, p in key)
+            self.shapes[curve] = (q, tuple((d, key[0][1] if key else 0.0) for key, d in left))
+            powers = tuple((self._product(key, tag), -d) for key, d in left if key)
+            self.rows.append(Row(False, ((curve, 1.0), *powers), sum(d for key, d in left if not key), True, tag))
+            product = {v: -p for v, p in common.items() if p}
+            for v, p in (*one, (curve, -1.0)):
+                product[v] = product.get(v, 0.0) + p
+            self.rows.append(Row(True, tuple((v, p) for v, p in product.items() if p), 0.0, True, tag))
+            return True
+        return False
 
     def _product(self, key: tuple[tuple[int, float], ...], tag: int) -> int:
         if len(key) == 1 and key[0][1] == 1.0:
@@ -269,7 +293,7 @@ class System:
         owners: dict[int, list[int]] = {}
         for e, element in enumerate(self.elements):
             owners.setdefault(find(element.variable), []).append(e)
-        return [_Part(self.low, self.high, self.signed, self.free, parts.get(top, []), self.elements, self.products, self.made,
+        return [_Part(self.low, self.high, self.signed, self.free, parts.get(top, []), self.elements, self.products, self.made, self.shapes,
                       mask=sum(1 << e for e in owners.get(top, ()))) for top in {*parts, *owners}]
 
     # --- intervals
@@ -293,8 +317,8 @@ class System:
             if value <= s.low[v]:
                 return False
             gap = s.high[v] - s.low[v]
-            gain = value - s.low[v] > (1e-3 * gap if isfinite(gap) and gap < 1e12 else 0.0) + 1e-13 * abs(value) if signed else (
-                _log(value) - s.llow[v] > 1e-3 * (s.lhigh[v] - s.llow[v]) + 1e-12)
+            gain = value - s.low[v] > (0.02 * gap if isfinite(gap) and gap < 1e12 else 0.0) + 1e-13 * abs(value) if signed else (
+                _log(value) - s.llow[v] > 0.02 * (s.lhigh[v] - s.llow[v]) + 1e-12)
             if not gain and value <= s.high[v]:
                 return False
             s.low[v], s.low_why[v] = value, why
@@ -305,8 +329,8 @@ class System:
             if value >= s.high[v]:
                 return False
             gap = s.high[v] - s.low[v]
-            gain = s.high[v] - value > (1e-3 * gap if isfinite(gap) and gap < 1e12 else 0.0) + 1e-13 * abs(value) if signed else (
-                s.lhigh[v] - _log(value) > 1e-3 * (s.lhigh[v] - s.llow[v]) + 1e-12)
+            gain = s.high[v] - value > (0.02 * gap if isfinite(gap) and gap < 1e12 else 0.0) + 1e-13 * abs(value) if signed else (
+                s.lhigh[v] - _log(value) > 0.02 * (s.lhigh[v] - s.llow[v]) + 1e-12)
             if not gain and value >= s.low[v]:
                 return False
             s.high[v], s.high_why[v] = value, why
@@ -321,15 +345,45 @@ class System:
                 s.high[v], s.lhigh[v] = s.low[v], s.llow[v]
         return True
 
+    def _along(self, s: _State, curve: int, why: int) -> list[int]:
+        """Narrow a curve and its variable by each other; the curve rises with it."""
+        q, terms = self.shapes[curve]
+
+        def height(y: float) -> float:
+            return sum(d * exp(p * y) for d, p in terms)
+
+        def where(target: float, y: float, z: float) -> float:
+            for _ in range(44):
+                m = (y + z) / 2
+                y, z = (m, z) if height(m) < target else (y, m)
+            return z
+
+        moved = []
+        bottom, top = height(s.llow[q]), height(s.lhigh[q])
+        if bottom > s.low[curve] and self._tighten(s, curve, 1, bottom * (1 - 1e-11), why | s.low_why[q]):
+            moved.append(curve)
+        if top < s.high[curve] and self._tighten(s, curve, -1, top * (1 + 1e-11), why | s.high_why[q]):
+            moved.append(curve)
+        y, z = s.llow[q], s.lhigh[q]
+        if height(y) < s.low[curve] * (1 - 1e-9) and self._tighten(s, q, 1, exp(where(s.low[curve], y, z) - 1e-11), why | s.low_why[curve]):
+            moved.append(q)
+        if height(z) > s.high[curve] * (1 + 1e-9) and self._tighten(s, q, -1, exp(where(s.high[curve], y, z) + 1e-11), why | s.high_why[curve]):
+            moved.append(q)
+        return moved
+
     def propagate(self, s: _State, rows: Sequence[int], watch: dict[int, list[int]], queue: Iterable[int], bit: int) -> None:
         """Narrow intervals through the rows until nothing moves; raise _Empty with the bits responsible."""
         pending = dict.fromkeys(queue)
-        budget = 60 * len(rows) + 200
+        budget = 20 * len(rows) + 100
         while pending and budget:
             budget -= 1
             r = next(iter(pending))
             del pending[r]
             row = self.rows[r]
+            if not row.logs and row.parts[0][0] in self.shapes:
+                for v in self._along(s, row.parts[0][0], 1 << (bit + r)):
+                    pending.update((other, None) for other in watch[v] if other != r)
+                continue
             lows, highs = (s.llow, s.lhigh) if row.logs else (s.low, s.high)
             for sign in (1.0, -1.0) if row.equal else (1.0,):
                 b, total, infinite, scale = sign * row.b, 0.0, [], abs(row.b)
@@ -396,7 +450,7 @@ class Oracle:
         self.solutions: list[tuple[int, list[float]]] = []
         self.cores: list[int] = []
         self.calls = 0
-        self.splits = 200 if limits.nodes > 0 else 0
+        self.splits = 150 if limits.nodes > 0 else 0
 
     def ask(self, mask: int, rows: Iterable[int] | None = None, fresh: bool = False) -> Answer:
         """Whether the elements of `mask` hold together under the rows (`rows`: some only; `fresh`: without memory)."""
@@ -419,7 +473,7 @@ class Oracle:
             return Answer(False, None, core)
         values = self._dive(state, chosen, watch, mask)
         if values is None:
-            split = self._refute(state, chosen, watch, [self.splits])
+            split = self._refute(state, chosen, watch, [self.splits if mask.bit_count() > 12 else 0])
             answer = Answer(False, None, split) if split is not None else self._scip(mask, chosen, state)
             if answer.feasible is False and whole:
                 self.cores.append(answer.core)
@@ -437,6 +491,9 @@ class Oracle:
         for r in left:
             for v, _ in self.system.rows[r].parts:
                 within.setdefault(v, []).append(r)
+        for r in left:  # a curve moves with its variable
+            if not self.system.rows[r].logs and (shape := self.system.shapes.get(self.system.rows[r].parts[0][0])):
+                within.setdefault(shape[0], []).append(r)
         watch: dict[int, list[int]] = {v: [] for v in bounded}
         chosen: dict[int, None] = {}
         queue = list(bounded)  # rows that no bound reaches hold by themselves: identities alone are satisfiable
@@ -485,6 +542,7 @@ class Oracle:
                 state = after
                 open_.discard(v)
                 continue
+            x = self._middle(state, v, hint=False)
             upper = self._narrowed(state, v, x, state.high[v], rows, watch)
             lower = self._narrowed(state, v, state.low[v], x, rows, watch)
             both = [s for s in (upper, lower) if s is not None]
@@ -526,12 +584,12 @@ class Oracle:
             why |= deeper
         return why | state.low_why[v] | state.high_why[v]
 
-    def _middle(self, state: _State, v: int) -> float:
+    def _middle(self, state: _State, v: int, hint: bool = True) -> float:
         """Where to fix a variable: the middle of all bounds on it, in use or not; else the middle of what is left."""
         low, high = state.low[v], state.high[v]
-        if v in self.hints:
-            x = self.hints[v]
-        elif self.system.signed[v]:
+        if hint and v in self.hints and low < self.hints[v] < high:
+            return self.hints[v]
+        if self.system.signed[v]:
             x = (low + high) / 2 if isfinite(low) and isfinite(high) else low if isfinite(low) else high if isfinite(high) else 0.0
         elif high < 20 * low:
             x = (low * high) ** 0.5 if high > 2 * low else (low + high) / 2
@@ -677,17 +735,24 @@ class Oracle:
         """A minimal infeasible subset of the elements of `core` (with `hard` always on); None if a limit was reached."""
         elements = (1 << self.bit) - 1
         core &= elements & ~hard
-        for e in list(_bits(core)):
-            if core >> e & 1:
-                answer = self.ask(core & ~(1 << e) | hard)
-                if answer.feasible is None:
+        todo = list(_bits(core))
+        size = max(1, len(todo) // 4)
+        while todo:
+            part = [e for e in todo[:size] if core >> e & 1]
+            if part:
+                answer = self.ask(core & ~sum(1 << e for e in part) | hard)
+                if answer.feasible is None and len(part) == 1:
                     return None
                 if answer.feasible is False:
-                    core &= answer.core & elements & ~(1 << e)
+                    core &= answer.core & elements & ~sum(1 << e for e in part)
+                elif len(part) > 1:
+                    size = max(1, size // 2)
+                    continue
+            todo = todo[size:]
         return core
 
     def conflicts(self, mask: int, hard: int = 0, limit: int = 12, tries: int = 150) -> tuple[list[int], list[int], bool]:
-        """Minimal infeasible subsets of `mask` (with `hard` always on), minimal corrections, and whether both are complete.
+        """Minimal conflicts within `mask` and `hard`, the minimal parts of `mask` that end them, and whether these are all.
 
         Smallest hitting sets of the conflicts known so far are left out in turn: what remains is either feasible (the
         set is a minimal correction) or yields a conflict not yet known.
@@ -704,11 +769,11 @@ class Oracle:
             if answer.feasible:
                 corrections.append(todo[0])
                 continue
-            found = self.shrink(answer.core, hard) if answer.feasible is False else None
-            if found is None:
+            found = self.shrink(answer.core) if answer.feasible is False else None
+            if found is None or not found & mask:
                 return known, corrections, False
             known.append(found)
-            grown = {h if h & found else h | 1 << e for h in hitting for e in ([0] if h & found else _bits(found))}
+            grown = {h if h & found else h | 1 << e for h in hitting for e in ([0] if h & found else _bits(found & mask))}
             hitting = _minimal(grown)
             if len(hitting) > 3000:
                 break

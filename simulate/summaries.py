@@ -37,6 +37,7 @@ BINS = 4096
 FEW = 65_536
 """Values of a column that are sorted in memory once a quantile's neighbourhood holds no more."""
 GROUPS = 10_000
+_SIGN = np.uint64(1 << 63)
 
 
 @dataclass(frozen=True)
@@ -199,7 +200,7 @@ def exact_quantiles(read: Callable[[list[str]], Iterator[Mapping[str, Array]]], 
 
     `read(names)` yields the columns' values batch by batch, as often as asked; `known` holds their least and greatest
     values, `count` their length. Each pass counts how many values lie below each of BINS edges around every order statistic
-    wanted, until few enough lie between two edges to be sorted: two passes nearly always, seven at most.
+    wanted, until few enough lie between two edges to be sorted: two or three passes as a rule, six at most.
     """
     places = [(count - 1) * p for p in probabilities]
     ranks = sorted({r for h in places for r in (math.floor(h), min(math.floor(h) + 1, count - 1))}) if count else []
@@ -216,8 +217,7 @@ def exact_quantiles(read: Callable[[list[str]], Iterator[Mapping[str, Array]]], 
         spans: dict[str, dict[tuple[float, float], tuple[int, int]]] = {}
         for (name, _), (low, high, below, within) in open_.items():
             spans.setdefault(name, {})[low, high] = (below, within)
-        edges = {(n, s): np.unique(np.append(np.linspace(s[0], np.nextafter(s[1], -np.inf), BINS), s[1])) for n, held in spans.items()
-                 for s, (_, within) in held.items() if within > FEW}
+        edges = {(n, s): _edges(*s) for n, held in spans.items() for s, (_, within) in held.items() if within > FEW}
         counts = {k: np.zeros(len(e), dtype=np.int64) for k, e in edges.items()}
         gathered: dict[tuple[str, tuple[float, float]], list[Array]] = {
             (n, s): [] for n, held in spans.items() for s, (_, within) in held.items() if within <= FEW}
@@ -239,6 +239,15 @@ def exact_quantiles(read: Callable[[list[str]], Iterator[Mapping[str, Array]]], 
                 k = int(np.searchsorted(beneath, rank, side="right")) - 1
                 open_[name, rank] = (float(cut[k]), float(cut[k + 1]), int(beneath[k]), int(beneath[k + 1] - beneath[k]))
     return {name: np.array([_between(statistics, name, h, count) for h in places]) for name in known}
+
+
+def _edges(low: float, high: float) -> Array:
+    """Return edges from `low` to `high` with equally many floating-point numbers between them: any span is used up in few steps."""
+    bits = np.array([low, high]).view(np.uint64)
+    first, last = np.where(bits >> np.uint64(63), ~bits, bits | _SIGN)  # numbers in the order of their values
+    bins = np.uint64(min(BINS, int(last - first)))
+    steps = np.append(first + (last - first) // bins * np.arange(bins, dtype=np.uint64), last)
+    return np.where(steps & _SIGN, steps & ~_SIGN, ~steps).view(np.float64)
 
 
 def _between(statistics: Mapping[tuple[str, int], float], name: str, h: float, count: int) -> float:

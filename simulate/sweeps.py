@@ -174,10 +174,11 @@ def kernel_name(kernel: Kernel) -> str:
     return next((name for name, path in KERNELS.items() if path == full), full)
 
 
-def _kernel(name: str, place: Place) -> Kernel:
+def kernel_named(name: str, place: Place | None = None) -> Kernel:
+    """Return the kernel `name`. Raises InvalidInput if this program has none of that name; `place` is the manifest that says so."""
     if name not in KERNELS:
-        raise InvalidInput(Problem(f"the files here were made by the kernel {name!r}, which is not one of this program's.",
-                                   f"Pass it as kernel=, or use another folder. Known: {', '.join(KERNELS)}.", place))
+        raise InvalidInput(Problem(f"there is no kernel {name!r}.", f"Kernels: {', '.join(KERNELS)}. One of your own is passed as kernel=.",
+                                   place))
     found: Kernel = pkgutil.resolve_name(KERNELS[name])
     return found
 
@@ -236,7 +237,8 @@ def manifest(plan: Plan, kernel: str, chunk: int) -> dict[str, Any]:
         cases.append({
             "scenario": case.scenario.id, "label": plain(case.scenario.label), "structure": dict(case.structure), "region": region,
             "base_year": setup.base_year, "horizon": case.scenario.horizon,
-            "path_points": plain(setup.path_points), "outputs": {id: {"variable": o.variable, "unit": o.unit, "label": _label(plan, id)} for id, o in case.outputs.items()},
+            "path_points": plain(setup.path_points),
+            "outputs": {id: {"variable": o.variable, "unit": o.unit, "label": _label(plan, id)} for id, o in case.outputs.items()},
             "targets": [plain(s) | {"label": _label(plan, s.indicator),
                                     "higher_is_better": plan.registry.catalogue[s.indicator].higher_is_better}
                         for s in plan.registry.targets(region)]})
@@ -393,7 +395,7 @@ class _Work:
             if chunk not in (None, known["chunk"]):
                 raise InvalidInput(Problem(f"chunk: the sweep here was begun with {known['chunk']:,} runs a chunk.", "Leave chunk out.",
                                            place))
-            self.kernel, self.chunk = kernel or _kernel(known["kernel"], place), known["chunk"]
+            self.kernel, self.chunk = kernel or kernel_named(known["kernel"], place), known["chunk"]
             if kernel_name(self.kernel) != known["kernel"]:
                 raise InvalidInput(Problem(f"the sweep was begun with the kernel {known['kernel']!r}, not {kernel_name(self.kernel)!r}.",
                                            "A sweep keeps its kernel: leave kernel out, or name another folder.", place))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import pickle
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -403,10 +405,15 @@ def test_a_place_reads_from_the_working_folder(tmp_path: Path, monkeypatch: pyte
 # --- our own schema against pydantic's
 
 
+@cache
+def adapter(kind: Any) -> Any:
+    return TypeAdapter(kind)
+
+
 def pydantics(kind: Any, text: str) -> Any:
     """The value that pydantic's TypeAdapter makes of JSON, or its errors."""
     try:
-        return TypeAdapter(kind).validate_json(text)
+        return adapter(kind).validate_json(text)
     except ValidationError as caught:
         return [(e["loc"], e["type"]) for e in caught.errors()]
 
@@ -437,14 +444,12 @@ JSON = st.recursive(st.none() | st.booleans() | st.integers(-3, 3000) | st.float
                         st.sampled_from([*"abcdefghz", "1", "id", "zh", "en", "unit", "kind"]), inner, max_size=6), max_leaves=12)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(JSON)
 @example({"a": 1, "c": [1], "d": {"x": 1, "5": True}, "e": True, "f": [{"id": "x", "kind": "share"}]})
 @example({"a": 1.0, "c": [1, 2, 3], "d": {"5": float("nan")}, "e": float("inf"), "z": 1})
 @example({"a": 1, "f": [{"id": "x", "zh": "x", "en": "x", "unit": "x", "kind": "share"}]})
 def test_our_schema_judges_as_pydantics_own(data: object) -> None:
-    import json
-
     text = json.dumps(data)
     mine = ours(Odd, text)
     assert mine == pydantics(Odd, text)
@@ -456,10 +461,8 @@ def test_our_schema_judges_as_pydantics_own(data: object) -> None:
     (tuple[Indicator, ...], Path(documents.__file__).with_name("indicators.yaml")),
 ], ids=lambda value: value.name if isinstance(value, Path) else "")
 def test_our_schema_reads_every_file_as_pydantics_own(kind: Any, file: Path) -> None:
-    import json
-
     found = validate(kind, read(file))
-    assert found == TypeAdapter(kind).validate_json(json.dumps(read(file).data))
+    assert found == adapter(kind).validate_json(json.dumps(read(file).data))
     assert found == pydantics(kind, json.dumps(read(file).data))
 
 
@@ -502,7 +505,7 @@ def test_any_text(folder: Path, content: str) -> None:
     survives(folder, content.encode("utf-8", "surrogatepass"))
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=400, deadline=None)
 @given(words=st.lists(WORDS, max_size=40))
 def test_any_yaml_like_text(folder: Path, words: list[str]) -> None:
     survives(folder, "".join(words).encode())
@@ -515,9 +518,7 @@ KEYS = st.sampled_from([*ScenarioFile.__dataclass_fields__, *SeedFile.__dataclas
 TREES = st.recursive(SCALARS, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(KEYS, inner, max_size=5), max_leaves=25)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(tree=st.dictionaries(KEYS, TREES, max_size=6))
 def test_any_tree_of_known_keys(folder: Path, tree: dict[str, object]) -> None:
-    import json
-
     survives(folder, json.dumps(tree).encode())  # JSON is YAML

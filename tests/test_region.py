@@ -24,7 +24,7 @@ STOCKS = tuple(s.name for s in MODEL.stocks)
 EVERYTHING = (*STOCKS, *(e.name for e in MODEL.equations))
 REGIONS = ("thz", "teda", "tianjin")
 each_region = pytest.mark.parametrize("region", REGIONS)
-untimed = settings(deadline=None, max_examples=25)
+untimed = settings(deadline=None, max_examples=12)
 
 
 def baseline(region: str, **changes: Any) -> Scenario:
@@ -321,8 +321,8 @@ def test_lapse_without_recognition() -> None:
 
 
 def test_utilisation_recovers_as_an_exponential() -> None:
-    found = runs.run(with_parameters("thz", {"utilisation_base": 0.5, "recovery_time": 2.0}, steps_per_year=32), central=True)
-    assert found.values["utilisation"][:, 0] == pytest.approx(1 - 0.5 * np.exp(-np.arange(16) / 2), rel=1e-9)
+    found = runs.run(with_parameters("thz", {"utilisation_base": 0.5, "recovery_time": 2.0}, steps_per_year=16), central=True)
+    assert found.values["utilisation"][:, 0] == pytest.approx(1 - 0.5 * np.exp(-np.arange(16) / 2), rel=1e-7)
 
 
 def test_levers_at_zero_are_no_levers() -> None:
@@ -363,9 +363,9 @@ def test_every_lever_has_its_aim() -> None:
 
 @pytest.mark.parametrize("lever", AIM)
 def test_more_of_a_lever_never_hurts_its_aim(lever: str) -> None:
-    """Ten strengths, the same draws: what the lever is for moves one way from each to the next, in every run."""
+    """Four strengths, the same draws: what the lever is for moves one way from each to the next, in every run."""
     aim, sign = AIM[lever]
-    reached = [runs.run(baseline("thz", levers=levers(x, names=(lever,))), runs=40, keep=(aim, "gdp")) for x in np.linspace(0, 1, 6)]
+    reached = [runs.run(baseline("thz", levers=levers(x, names=(lever,))), runs=20, keep=(aim,)) for x in (0.0, 0.3, 0.7, 1.0)]
     for less, more in itertools.pairwise(reached):
         for weak, strong in zip(less.values[aim][-1].ravel(), more.values[aim][-1].ravel(), strict=True):
             assert sign * (strong - weak) >= -1e-12 * abs(weak)
@@ -375,7 +375,7 @@ def test_more_of_a_lever_never_hurts_its_aim(lever: str) -> None:
 @pytest.mark.parametrize("lever", ["investment_promotion", "rd_support", "talent", "ai_digital", "finance", "trade_consumption",
                                    "enterprise_cultivation", "business_environment"])
 def test_more_of_a_lever_never_lowers_gdp(lever: str) -> None:
-    reached = [runs.run(baseline("teda", levers=levers(x, names=(lever,))), runs=40, keep=("gdp",)).values["gdp"]
+    reached = [runs.run(baseline("teda", levers=levers(x, names=(lever,))), runs=20, keep=("gdp",)).values["gdp"]
                for x in (0.0, 0.3, 0.7, 1.0)]
     for less, more in itertools.pairwise(reached):
         assert (more >= less * (1 - 1e-13)).all()

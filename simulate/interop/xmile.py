@@ -1,16 +1,14 @@
 """The regional model with one scenario's values as an XMILE 1.0 document, for PySD, Stella, Simlin and their kin.
 
-Written for the least of its readers: constants are auxiliaries, arrays are expanded to plain names (capital_industry),
-sums are written out, every operation has its parentheses, and nothing but + - * / ^, comparisons, IF THEN ELSE, EXP, LN,
-MIN, MAX and TIME is used. Integration is Euler's: two of the readers run any other method as Euler without a word. Paths
-are nested IFs, not graphical functions: PySD keeps only eight digits of the points of those.
+Written for the least of its readers: constants are auxiliaries, arrays are expanded to plain names (capital_industry), sums are written
+out, every operation has its parentheses, and nothing but + - * / ^, comparisons, IF THEN ELSE, EXP, LN, MIN, MAX and TIME is used.
+Integration is Euler's: two of the readers run any other method as Euler without a word. Paths are nested IFs, not graphical functions:
+PySD 3.14 keeps only eight digits of the points of those. A power is written EXP(a * LN(b)), not b ^ a: the engine computes it so, hence
+it rounds the same, and a negative base, an error, gives NaN everywhere, where b ^ a gives a complex number in Python.
 
-A power is written EXP(a * LN(b)), not b ^ a: it is how the engine computes it, so it is the same number bit for bit, and
-a negative base, an error, gives NaN everywhere, where b ^ a gives a complex number in Python.
-
-Time: `within_step` is the middle of the step, and settles on which side of a jump the step lies (see `integrators`). A
-program reports at time t what holds in the step that begins there; our tables report what held in the step that led
-there. Where the two differ at a whole year, since a path ends or a lever jumps, a second auxiliary `…_reported` has ours.
+Time: `within_step`, the middle of the step, settles on which side of a jump the step lies (see `integrators`). A program reports at time
+t what holds in the step that begins there; our tables report what held in the step that led there. Where the two differ at a whole year,
+since a path ends or a lever jumps, a second auxiliary `…_reported` has ours.
 """
 
 from __future__ import annotations
@@ -18,33 +16,37 @@ from __future__ import annotations
 import ast
 import math
 import os
-import tempfile
 import xml.etree.ElementTree as ET
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import reduce
 from importlib import metadata
-from itertools import product
+from itertools import count, pairwise, product
 from pathlib import Path
 
 import numpy as np
 
 from simulate.errors import InvalidInput, Problem, nearest
-from simulate.model import Array, Parameter
+from simulate.model import Array, Equation, Input, Parameter
 from simulate.parameters import LEVERS
 from simulate.runs import KEPT
 from simulate.setups import DATE_SHIFT, Setup
 
 NAMESPACE = "http://docs.oasis-open.org/xmile/ns/XMILE/v1.0"
 SUFFIXES = (".xmile", ".stmx", ".xml")
-RESERVED = frozenset(
-    "abs and arccos arcsin arctan cos delay delay1 delay3 delayn dt else exp exprnd final_time forcst if inf init initial_time int ln "
-    "log10 lognormal lookup max mean min mod normal not or pi poisson previous prod pulse ramp random rank saveper self sin size smth1 "
-    "smth3 smthn sqrt starttime std stddev step stoptime sum tan then time time_step trend".split())
+_KEYWORDS = """abs and arccos arcsin arctan cos delay delay1 delay3 delayn dt else exp exprnd final_time forcst if inf init initial_time int
+    ln log10 lognormal lookup max mean min mod normal not or pi poisson previous prod pulse ramp random rank saveper self sin size smth1
+    smth3 smthn sqrt starttime std stddev step stoptime sum tan then time time_step trend"""
+_CLOCK = ("within_step", "within_step_reported", "half_step", "one_year", "date_shift")
+RESERVED = frozenset((*_KEYWORDS.split(), *_CLOCK))
+"""What no variable may be called, in small letters: XMILE's functions and keywords, PySD's control variables, our own."""
 
 _OPERATORS: dict[type[ast.operator], str] = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.Pow: "^"}
 _COMPARISONS: dict[type[ast.cmpop], str] = {ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">="}
 _FUNCTIONS = {"exp": "EXP", "log": "LN", "minimum": "MIN", "maximum": "MAX"}
-_RISING = "minimum(maximum((time - (date{0} - date_shift)) / years{0}, 0), 1)"
+_RISEN = "minimum(maximum((time - (date{0} - date_shift)) / years{0}, 0), 1)"
+_ACTIVE = "where(within >= date{0} - date_shift, where(within < date{0} + years{0} - date_shift, -log(1 - size{0}) / years{0}, 0), 0)"
+_LATE = " As tables report it: the value in the step that led here, where a jump falls on this time."
 
 Key = tuple[str, ...]
 """A variable of the model and the element of each of its dimensions: ("capital", "industry")."""
@@ -84,26 +86,67 @@ class _Writer:
 
     def __init__(self, setup: Setup, drawn: Mapping[str, Array], steps_per_year: int) -> None:
         self.setup, self.model, self.drawn, self.steps = setup, setup.model, drawn, steps_per_year
-        self.elements: dict[str | None, tuple[str, ...]] = {"sector": setup.sectors, "cluster": setup.clusters}
         self.parameters = setup.parameters(drawn)
         self.inputs, self.paths = setup.inputs(drawn), setup.paths(self.parameters)
-        self.names = _plain_names(setup)
-        self.taken = set(RESERVED) | set(self.names.values())
-        self.variables: list[Variable] = []
+        self.flows = {n for s in setup.model.stocks for n in (*s.inflows, *s.outflows)}
+        self.names = expanded_names(setup)
+        self.taken = {*RESERVED, *self.names.values()}
         self.late = self._changed_at_whole_years()
-        self.twins = {(n, *e): self.claim(f"{self.names[(n, *e)]}_reported") for n in self.late for e in self.positions(n)}
+        self.twins = {key: self.claim(f"{name}_reported") for key, name in self.names.items() if key[0] in self.late}
+        self.variables: list[Variable] = []
+        self.problems: list[Problem] = []
+
+    def write(self) -> list[Variable]:
+        """Return all variables, in the model's order. Raises InvalidInput with everything that cannot be expressed."""
+        for s in self.model.stocks:
+            for at in _positions(self.setup, s.name):
+                inflows, outflows = (tuple(self.plain(n, at) for n in names) for names in (s.inflows, s.outflows))
+                name, initial = self.plain(s.name, at), self.plain(s.initial, at)
+                self.variables.append(Variable(name, s.name, "stock", initial, s.unit, s.documentation, (initial,), inflows, outflows))
+        for way in ("inflows", "outflows"):
+            met = [n for v in self.variables for n in getattr(v, way)]
+            self.problems += [Problem(f"{n} is among the {way} of several stocks; in XMILE a flow has one source and one end.",
+                                      "Give each stock a flow of its own.") for n in dict.fromkeys(met) if met.count(n) > 1]
+        courses = {name: self.course(name) for name in self.paths}
+        for e, local in [*((e, {}) for e in self.model.order), *map(self.given, self.model.inputs)]:
+            self.emit(e, local, courses.get(e.name))
+        for p in self.model.parameters:
+            self.parameter(p)
+        if self.problems:
+            raise InvalidInput(self.problems)
+        self.clock()
+        return self.variables
+
+    def emit(self, e: Equation, local: Mapping[str, str], course: tuple[float, list[str]] | None) -> None:
+        """Add a variable at each of its elements, under the path imposed on it, and its `…_reported` where it has one."""
+        for late, (k, at) in product((False, True) if e.name in self.late else (False,), enumerate(_positions(self.setup, e.name))):
+            scope = _Scope(at, local, late)
+            try:
+                written = self.text(e.formula, scope)
+            except InvalidInput as error:
+                self.problems += [Problem(f"equation {e.name}: {p.what}", p.remedy) for p in error.problems]
+                continue
+            if course and course[0] == math.inf:
+                scope.uses.clear()
+                written = course[1][k]
+            elif course:
+                written = f"(IF ({self.resolve('within', scope)} > {_number(course[0])}) THEN {written} ELSE {course[1][k]})"
+            uses = (*scope.uses, *([course[1][k]] if course else []))
+            note = e.documentation + " Imposed by a path." * bool(course) + _LATE * late
+            kind = "flow" if e.name in self.flows and not late else "aux"
+            self.variables.append(Variable(self.plain(e.name, at, late), e.name, kind, written, e.unit, note, uses))
 
     def claim(self, wanted: str) -> str:
-        """A name not in use, `wanted` if that is free."""
-        name = next(n for k in range(1, len(self.taken) + 2) if (n := wanted if k == 1 else f"{wanted}_{k}") not in self.taken)
+        """Return a name not in use, `wanted` if that is free."""
+        name = _free([wanted], self.taken)
         self.taken.add(name)
         return name
 
-    def positions(self, name: str) -> list[Key]:
-        """The elements that a variable is expanded over; one empty tuple for a scalar."""
-        return list(product(*(self.elements[d] for d in _dimensions(self.setup, name))))
-
-    # ------------------------------------------------------------ expressions
+    def constant(self, wanted: str, origin: str, value: float, unit: str, documentation: str) -> str:
+        """Add a number; return its name."""
+        name = self.claim(wanted)
+        self.variables.append(Variable(name, origin, "aux", _number(value), unit, documentation))
+        return name
 
     def text(self, node: ast.expr, scope: _Scope) -> str:
         """Write an expression of the model as XMILE. Raises InvalidInput for what XMILE cannot say."""
@@ -118,240 +161,155 @@ class _Writer:
                 return f"(0 - {self.text(operand, scope)})"
             case ast.Compare(left=left, ops=[op], comparators=[right]) if type(op) in _COMPARISONS:
                 return f"({self.text(left, scope)} {_COMPARISONS[type(op)]} {self.text(right, scope)})"
-            case ast.Call(func=ast.Name(id=name), args=arguments):
-                return self.call(name, arguments, scope)
+            case ast.Call(func=ast.Name(id="total"), args=[x]):
+                return _sum([self.text(x, scope.inside(d, e)) for d in self.spread(x) for e in _elements(self.setup)[d]])
+            case ast.Call(func=ast.Name(id="of_sector"), args=[membership, x]):
+                inside = [scope.inside("sector", s) for s in self.setup.sectors]
+                return _sum([f"({self.text(membership, s)} * {self.text(x, s)})" for s in inside])
+            case ast.Call(func=ast.Name(id="where"), args=[condition, yes, no]):
+                return f"(IF {self.text(condition, scope)} THEN {self.text(yes, scope)} ELSE {self.text(no, scope)})"
+            case ast.Call(func=ast.Name(id="power"), args=[base, exponent]):
+                return f"EXP({self.text(exponent, scope)} * LN({self.text(base, scope)}))"
+            case ast.Call(func=ast.Name(id=name), args=arguments) if name in _FUNCTIONS:
+                return f"{_FUNCTIONS[name]}({', '.join(self.text(a, scope) for a in arguments)})"
         raise InvalidInput(Problem(f"`{ast.unparse(node)}` cannot be written in XMILE.", "Use + - * / **, single comparisons in "
                                    "where(), exp, log, minimum, maximum, power, total and of_sector."))
 
-    def call(self, name: str, arguments: Sequence[ast.expr], scope: _Scope) -> str:
-        """Write a function of the model."""
-        if name == "total":
-            over = {self.model.over[n.id] for n in ast.walk(arguments[0]) if isinstance(n, ast.Name) and n.id in self.model.over} - {None}
-            return _sum([self.text(arguments[0], scope.inside(d, e)) for d in over if d for e in self.elements[d]])
-        if name == "of_sector":
-            return _sum([f"({self.text(arguments[0], inside)} * {self.text(arguments[1], inside)})"
-                         for inside in (scope.inside("sector", s) for s in self.setup.sectors)])
-        written = [self.text(a, scope) for a in arguments]
-        if name == "where":
-            return f"(IF {written[0]} THEN {written[1]} ELSE {written[2]})"
-        if name == "power":
-            return f"EXP({written[1]} * LN({written[0]}))"
-        return f"{_FUNCTIONS[name]}({', '.join(written)})"
+    def spread(self, node: ast.AST) -> set[str]:
+        """Return the dimension that an expression is arrayed by."""
+        match node:
+            case ast.Call(func=ast.Name(id="total" | "of_sector" as name)):
+                return {"cluster"} if name == "of_sector" else set()
+            case ast.Name(id=name):
+                return {over} if (over := self.model.over.get(name)) else set()
+        return {d for child in ast.iter_child_nodes(node) for d in self.spread(child)}
 
     def resolve(self, name: str, scope: _Scope) -> str:
-        """The plain name of what an expression names."""
+        """Return the plain name of what an expression names, and note it."""
         if name == self.model.time:
             return "TIME"
         if name == "within":
             plain = "within_step_reported" if scope.late else "within_step"
-        elif name in scope.local or name not in self.model.over:
-            plain = scope.local.get(name, name)
         else:
-            key = (name, *(scope.at.get(d, "") for d in _dimensions(self.setup, name)))
-            if key not in self.names:
-                raise InvalidInput(Problem(f"{name} is an array where a single number is meant.", "Write total() around it."))
-            plain = self.twins.get(key, self.names[key]) if scope.late else self.names[key]
+            plain = scope.local.get(name) or (name if name in _CLOCK else self.plain(name, scope.at, scope.late))
         scope.uses[plain] = None
         return plain
 
-    def parse(self, expression: str, scope: _Scope) -> str:
-        """Write an expression given as text."""
-        return self.text(ast.parse(expression, mode="eval").body, scope)
+    def plain(self, name: str, at: Mapping[str, str], late: bool = False) -> str:
+        """Return the name in the file of a variable of the model at these elements."""
+        key = (name, *(at.get(d, "") for d in _dimensions(self.setup, name)))
+        if key not in self.names:
+            raise InvalidInput(Problem(f"{name} is an array where one number is meant.", "Write total() around it."))
+        return self.twins.get(key, self.names[key]) if late else self.names[key]
 
-    # ------------------------------------------------------------ variables
-
-    def add(self, name: str, origin: str, equation: str, unit: str, documentation: str, scope: _Scope | None = None) -> str:
-        """Add an auxiliary, or a flow if `origin` is one; return its name."""
-        kind = "flow" if origin in self.flows and not (scope and scope.late) else "aux"
-        self.variables.append(Variable(name, origin, kind, equation, unit, documentation, tuple(scope.uses) if scope else ()))
-        return name
-
-    def constant(self, wanted: str, origin: str, value: float, unit: str, documentation: str) -> str:
-        """Add a number under a name of its own; return the name."""
-        return self.add(self.claim(wanted), origin, _number(value), unit, documentation)
-
-    def write(self) -> list[Variable]:
-        """All variables, in the model's order. Raises InvalidInput with everything that cannot be expressed."""
-        self.flows = {n for s in self.model.stocks for n in (*s.inflows, *s.outflows)}
-        for s in self.model.stocks:
-            for at in self.positions(s.name):
-                scope = _Scope(self.at(s.name, at))
-                initial = self.resolve(s.initial, scope)
-                inflows, outflows = ([self.resolve(n, _Scope(scope.at)) for n in names] for names in (s.inflows, s.outflows))
-                self.variables.append(Variable(self.names[(s.name, *at)], s.name, "stock", initial, s.unit, s.documentation, (initial,),
-                                               tuple(inflows), tuple(outflows)))
-        problems = self._check_flows()
-        courses = {name: self._course(name) for name in self.paths}
-        for e in self.model.order:
-            for late in (False, True) if e.name in self.late else (False,):
-                for at in self.positions(e.name):
-                    scope = _Scope(self.at(e.name, at), late=late)
-                    try:
-                        written = self.text(e.formula, scope)
-                        if e.name in courses:
-                            last, paths = courses[e.name]
-                            written = self._imposed(paths[at], last, written, scope)
-                    except InvalidInput as error:
-                        problems += [Problem(f"equation {e.name}: {p.what}", p.remedy) for p in error.problems]
-                        continue
-                    key = (e.name, *at)
-                    self.add(self.twins[key] if late else self.names[key], e.name, written, e.unit,
-                             e.documentation + (" Imposed by a path in its years." if e.name in courses else "") + late * _LATE, scope)
-        problems += self._inputs()
-        for p in self.model.parameters:
-            self._parameter(p)
-        if problems:
-            raise InvalidInput(problems)
-        self._clock()
-        return self.variables
-
-    def at(self, name: str, elements: Key) -> dict[str, str]:
-        """The elements of a variable by dimension."""
-        return dict(zip(_dimensions(self.setup, name), elements, strict=True))
-
-    def _check_flows(self) -> list[Problem]:
-        """What cannot be drawn as pipes: a flow into two stocks, or out of two."""
-        problems = []
-        for way in ("inflows", "outflows"):
-            met = [n for v in self.variables for n in getattr(v, way)]
-            problems += [Problem(f"{n} is among the {way} of several stocks; in XMILE a flow has one source and one end.",
-                                 "Give each stock a flow of its own.") for n in dict.fromkeys(met) if met.count(n) > 1]
-        return problems
-
-    def _parameter(self, p: Parameter) -> None:
+    def parameter(self, p: Parameter) -> None:
+        """Add a parameter's numbers, each with its ground; what is made of others is written so."""
         origins = {o.name: o for o in self.setup.origins}
-        for at, value in zip(self.positions(p.name), self.parameters[p.name].reshape(-1).tolist(), strict=True):
-            key, name = f"{p.name}[{at[0]}]" if at else p.name, self.names[(p.name, *at)]
-            origin, given = origins.get(key), self.setup.drawn.get(key)
-            notes = [p.documentation, f"Source: {f'{origin.grade}: {origin.basis}' if origin else p.source or 'not given'}."]
-            if given is not None:
-                notes.append(f"Uncertain, {given}: {'one draw' if key in self.drawn and self.drawn[key] != given.centre else 'the median'} here.")
-            scope, equation = _Scope(), _number(value)
+        for at, value in zip(_positions(self.setup, p.name), self.parameters[p.name].reshape(-1).tolist(), strict=True):
+            key = f"{p.name}[{next(iter(at.values()))}]" if at else p.name
+            origin, prior = origins.get(key), self.setup.drawn.get(key)
+            note = f"{p.documentation}. Source: {f'{origin.grade}: {origin.basis}' if origin else p.source or 'not given'}."
+            if prior is not None:
+                note += f" Uncertain ({prior}), here {'its median' if value == prior.centre else 'one draw'}."
+            if not math.isfinite(value):
+                self.problems.append(Problem(f"{key}: {value} cannot be written in XMILE.", "Give a finite number."))
+                continue
+            scope, written = _Scope(at), _number(value)
             if p.name == "sector_share" and key not in self.setup.values:
-                others = [self.names[(p.name, s)] for s in self.setup.sectors if f"{p.name}[{s}]" in self.setup.values]
-                scope.uses.update(dict.fromkeys(others))
-                equation = f"(1 - {_sum(others)})" if others else "1"
-            elif p.name == "cluster_membership" and self.setup.region.clusters[at[0]].sector is None:
-                equation = self.resolve("sector_share", scope.inside("sector", at[1]))
-            self.add(name, p.name, equation, p.unit, " ".join(notes), scope)
+                others = [s for s in self.setup.sectors if f"{p.name}[{s}]" in self.setup.values]
+                written = f"(1 - {_sum([self.resolve(p.name, scope.inside('sector', s)) for s in others])})" if others else "1"
+            elif p.name == "cluster_membership" and self.setup.region.clusters[at["cluster"]].sector is None:
+                written = self.resolve("sector_share", scope)
+            self.variables.append(Variable(self.plain(p.name, at), p.name, "aux", written, p.unit, note, tuple(scope.uses)))
 
-    # ------------------------------------------------------------ what the scenario gives over time
+    def given(self, i: Input) -> tuple[Equation, dict[str, str]]:
+        """Add what an input is made of; return its equation and the names of its own in it."""
+        local: dict[str, str] = {}
 
-    def _inputs(self) -> list[Problem]:
-        """Add levers and shocks; return what is not known here."""
-        problems = []
-        for i in self.model.inputs:
-            if i.name.removeprefix("lever_") in LEVERS:
-                expression, local = self._lever(i.name.removeprefix("lever_"))
-            elif i.name in ("investment_shift", "shock_rate"):
-                expression, local = self._shocks(i.name)
-            else:
-                problems.append(Problem(f"the input {i.name} has no form in XMILE yet.", "Add one to `simulate/interop/xmile.py`."))
-                continue
-            for late in (False, True) if i.name in self.late else (False,):
-                scope = _Scope(local=local, late=late)
-                self.add(self.twins[(i.name,)] if late else self.names[(i.name,)], i.name, self.parse(expression, scope), i.unit,
-                         i.documentation + late * _LATE, scope)
-        return problems
+        def number(key: str, wanted: str, value: float, unit: str, documentation: str) -> None:
+            local[key] = self.constant(wanted, i.name, value, unit, documentation)
 
-    def _lever(self, lever: str) -> tuple[str, dict[str, str]]:
-        setting, name = self.setup.scenario.levers.get(lever), f"lever_{lever}"
-        if setting is None:
-            return "0", {}
-        level = float(self.drawn.get(f"levers.{lever}", np.array([setting.level]))[0])
-        local = {"level": self.constant(f"{name}_level", name, level, "1", f"Strength of the lever {lever} when fully built up"),
-                 "date": self.constant(f"{name}_date", name, setting.start, "year", f"Calendar date from which the lever {lever} is in force")}
-        if setting.ramp == 0:
-            return "where(within >= date - date_shift, level, 0)", local
-        local["years"] = self.constant(f"{name}_ramp", name, setting.ramp, "year", f"Time in which the lever {lever} is built up")
-        return "level * " + _RISING.format(""), local
+        lever, scenario = i.name.removeprefix("lever_"), self.setup.scenario
+        terms = []
+        if setting := scenario.levers.get(lever):
+            level = float(self.drawn.get(f"levers.{lever}", np.array([setting.level]))[0])
+            number("level", f"{i.name}_level", level, "1", f"Strength of the lever {lever} when fully built up")
+            number("date", f"{i.name}_date", setting.start, "year", f"Calendar date from which the lever {lever} is in force")
+            if setting.ramp:
+                number("years", f"{i.name}_ramp", setting.ramp, "year", f"Time in which the lever {lever} is built up")
+            terms.append("level * " + _RISEN.format("") if setting.ramp else "where(within >= date - date_shift, level, 0)")
+        elif lever not in LEVERS and i.name not in ("investment_shift", "shock_rate"):
+            self.problems.append(Problem(f"the input {i.name} has no form in XMILE yet.", "Add one to `simulate/interop/xmile.py`."))
+        for k, (id, shock) in enumerate(scenario.shocks.items()):
+            if i.name == ("shock_rate" if shock.on == "utilisation" else "investment_shift"):
+                stem = self.claim(f"shock_{_legal(id) or k + 1}")
+                size = float(self.drawn.get(f"shocks.{id}", np.array([shock.size]))[0])
+                number(f"size{k}", f"{stem}_size", size, "1", f"Part of {shock.on} that the shock {id!r} takes away")
+                number(f"date{k}", f"{stem}_date", shock.start, "year", f"Calendar date on which the shock {id!r} begins")
+                number(f"years{k}", f"{stem}_duration", shock.duration, "year", f"Time in which the shock {id!r} builds up")
+                terms.append(_ACTIVE.format(k) if i.name == "shock_rate" else f"(1 - size{k} * {_RISEN.format(k)})")
+        expression = (" * ".join(terms) or "1") if i.name == "investment_shift" else (" + ".join(terms) or "0")
+        return Equation(i.name, lambda: None, i.unit, None, (), i.documentation, expression), local
 
-    def _shocks(self, name: str) -> tuple[str, dict[str, str]]:
-        terms, local = [], {}
-        for k, (id, shock) in enumerate(self.setup.scenario.shocks.items()):
-            if (shock.on == "utilisation") != (name == "shock_rate"):
-                continue
-            stem = self.claim("_".join(filter(None, ("shock", _legal(id) or str(k + 1)))))
-            size = float(self.drawn.get(f"shocks.{id}", np.array([shock.size]))[0])
-            local[f"size{k}"] = self.constant(f"{stem}_size", name, size, "1", f"Part of {shock.on} that the shock {id!r} takes away")
-            local[f"date{k}"] = self.constant(f"{stem}_date", name, shock.start, "year", f"Calendar date on which the shock {id!r} begins")
-            local[f"years{k}"] = self.constant(f"{stem}_duration", name, shock.duration, "year", f"Time over which the shock {id!r} builds up")
-            terms.append(f"(1 - size{k} * {_RISING.format(k)})" if name == "investment_shift" else
-                         f"where(within >= date{k} - date_shift, where(within < date{k} + years{k} - date_shift, "
-                         f"-log(1 - size{k}) / years{k}, 0), 0)")
-        if name == "shock_rate":
-            return " + ".join(terms) or "0", local
-        return " * ".join(terms) or "1", local
-
-    def _course(self, name: str) -> tuple[float, dict[Key, str]]:
-        """Add a path's course, linear between its years; return the time it ends and its names by element."""
-        setting = self.setup.path_points[name]
+    def course(self, name: str) -> tuple[float, list[str]]:
+        """Add a path's course, linear between its years; return when it ends and its names, one an element."""
+        setting, positions = self.setup.path_points[name], _positions(self.setup, name)
         period = setting.period or (0, -1)
         years = sorted({*(setting.values or ()), *range(period[0], period[1] + 1)})
         years = ([self.setup.base_year] if self.setup.base_year < years[0] else []) + years  # it starts at the base year at the latest
-        found: dict[Key, str] = {}
-        for k, at in enumerate(self.positions(name)):
-            stem, local = self.claim(f"path_{self.names[(name, *at)]}"), {}
+        found = []
+        for k, at in enumerate(positions):
+            stem, local = self.claim(f"path_{self.plain(name, at)}"), {}
             for year in years:
                 value = self.paths[name](float(year), float(year))
                 assert value is not None
                 local[f"y{year}"] = self.constant(
-                    f"{stem}_{year}", "path", float(np.broadcast_to(value[..., 0], len(self.positions(name)))[k]), self.model.units[name],
+                    f"{stem}_{year}", "path", float(np.broadcast_to(value[..., 0], len(positions))[k]), self.model.units[name],
                     f"Point of the course of {name} in {year}. Source: {setting.source or 'the scenario'}.")
             course = f"y{years[-1]}"
-            for a, b in reversed(list(zip(years, years[1:], strict=False))):
+            for a, b in reversed(list(pairwise(years))):
                 course = f"where(time < {b}, y{a} + (y{b} - y{a}) * ((time - {a}) / ({b - a} * one_year)), {course})"
             scope = _Scope(local=local)
-            found[at] = self.add(
-                stem, "path", self.parse(course, scope), self.model.units[name], f"Course of {name} that the scenario imposes; "
-                f"{'its last value holds' if setting.after == 'hold' else 'the equation resumes'} after {years[-1]}", scope)
+            written = self.text(ast.parse(course, mode="eval").body, scope)
+            note = f"{'its last value holds' if setting.after == 'hold' else 'the equation resumes'} after {years[-1]}"
+            self.variables.append(Variable(stem, "path", "aux", written, self.model.units[name],
+                                           f"Course of {name} that the scenario imposes; {note}.", tuple(scope.uses)))
+            found.append(stem)
         return (math.inf if setting.after == "hold" else years[-1]), found
 
-    def _imposed(self, path: str, last: float, formula: str, scope: _Scope) -> str:
-        """The equation of a variable on which a path is imposed until `last`."""
-        if last == math.inf:
-            scope.uses.clear()
-            return self.resolve(path, scope)
-        return f"(IF ({self.resolve('within', scope)} > {_number(last)}) THEN {formula} ELSE {self.resolve(path, scope)})"
-
-    def _changed_at_whole_years(self) -> dict[str, None]:
-        """The variables whose reported value at some whole year is not the one that the step from there on uses: the kept ones
-        and what they need."""
+    def _changed_at_whole_years(self) -> set[str]:
+        """The kept variables whose value at some whole year is not the same before and after it, and what they need for that."""
         half = 0.5 / self.steps
-        changed: dict[str, None] = {}
+        changed: set[str] = set()
         for name, function in {**self.inputs, **self.paths}.items():
             for year in range(self.setup.base_year + 1, self.setup.scenario.horizon + 1):
                 before, after = function(float(year), year - half), function(float(year), year + half)
-                if (before is None) != (after is None) or (before is not None and after is not None and not np.array_equal(before, after)):
-                    changed[name] = None
+                if (before is None) != (after is None) or not np.array_equal(before, after):  # type: ignore[arg-type]
+                    changed.add(name)
         for e in self.model.order:
-            if any(a in changed for a in e.arguments):
-                changed[e.name] = None
-        arguments = {e.name: e.arguments for e in self.model.order}
-        wanted: dict[str, None] = {}
-        waiting = [n for n in KEPT if n in changed]
-        while waiting:
-            name = waiting.pop()
-            if name not in wanted:
-                wanted[name] = None
-                waiting += [a for a in arguments.get(name, ()) if a in changed]
+            if changed.intersection(e.arguments):
+                changed.add(e.name)
+        wanted = changed.intersection(KEPT)
+        for e in reversed(self.model.order):
+            if e.name in wanted:
+                wanted |= changed.intersection(e.arguments)
         return wanted
 
-    def _clock(self) -> None:
+    def clock(self) -> None:
         """Add what counts time, as far as it is used."""
         start = _number(float(self.setup.base_year))
-        clock = [
-            ("within_step_reported", f"MAX((TIME - half_step), ({start} + half_step))", ("half_step",), "Middle of the step that led here"),
-            ("within_step", "(TIME + half_step)", ("half_step",), "Middle of the step that begins here: it settles on which side of a jump the step lies"),
-            ("one_year", "1", (), "The unit of time: it makes a number of a time"),
-            ("half_step", _number(0.5 / self.steps), (), "Half of the step of integration: change it with DT"),
-            ("date_shift", _number(DATE_SHIFT), (), "A calendar date d is the model time d - 0.5: time t is the middle of calendar year t")]
-        for name, equation, uses, documentation in clock:
+        for name, written, uses, note in (
+                ("within_step_reported", f"MAX((TIME - half_step), ({start} + half_step))", ("half_step",), "Middle of the step before"),
+                ("within_step", "(TIME + half_step)", ("half_step",), "Middle of the step that begins here: the side of a jump it lies on"),
+                ("half_step", _number(0.5 / self.steps), (), "Half of the step of integration: change it with DT"),
+                ("one_year", "1", (), "The unit of time: it makes a number of a time"),
+                ("date_shift", _number(DATE_SHIFT), (), "A calendar date d is the model time d - 0.5: time t is the middle of year t")):
             if any(name in v.uses for v in self.variables):
-                self.variables.append(Variable(name, "time", "aux", equation, "year", documentation, uses))
+                self.variables.append(Variable(name, "time", "aux", written, "year", note, uses))
 
 
-_LATE = " As tables report it: the value in the step that led here, where a jump falls on this time."
+def _elements(setup: Setup) -> dict[str, tuple[str, ...]]:
+    return {"sector": setup.sectors, "cluster": setup.clusters}
 
 
 def _dimensions(setup: Setup, name: str) -> tuple[str, ...]:
@@ -359,23 +317,15 @@ def _dimensions(setup: Setup, name: str) -> tuple[str, ...]:
     return () if over is None else ("cluster", "sector") if name == "cluster_membership" else (over,)
 
 
-def _plain_names(setup: Setup) -> dict[Key, str]:
-    """A legal name, unique but for case, for every variable and element; scalars keep the model's."""
-    taken = set(RESERVED) | {"within_step", "within_step_reported", "half_step", "one_year", "date_shift"}
-    names: dict[Key, str] = {}
-    elements: dict[str, tuple[str, ...]] = {"sector": setup.sectors, "cluster": setup.clusters}
-    for scalars in (True, False):
-        for name in (n for n in setup.model.over if n != setup.model.time):
-            dimensions = _dimensions(setup, name)
-            if scalars == bool(dimensions):
-                continue
-            for at in product(*(elements[d] for d in dimensions)):
-                parts = [_legal(e) or str(elements[d].index(e) + 1) for d, e in zip(dimensions, at, strict=True)]
-                wanted = ["_".join((name, *parts)), "_".join((name, *dimensions, *parts))]
-                plain = next(n for n in (*wanted, *(f"{wanted[1]}_{k}" for k in range(2, len(taken) + 3))) if n.lower() not in taken)
-                taken.add(plain.lower())
-                names[(name, *at)] = plain
-    return names
+def _positions(setup: Setup, name: str) -> list[dict[str, str]]:
+    """The elements a variable is expanded over, by dimension; one empty mapping for a scalar."""
+    dimensions = _dimensions(setup, name)
+    return [dict(zip(dimensions, at, strict=True)) for at in product(*(_elements(setup)[d] for d in dimensions))]
+
+
+def _free(wanted: Sequence[str], taken: set[str]) -> str:
+    """The first wanted name that is not taken, else the last with a number."""
+    return next(n for n in (*wanted, *(f"{wanted[-1]}_{k}" for k in range(2, len(taken) + 3))) if n not in taken)
 
 
 def _legal(name: str) -> str:
@@ -386,24 +336,21 @@ def _legal(name: str) -> str:
 def _number(value: float) -> str:
     """A number that reads back as the same float; a negative one in parentheses."""
     if not math.isfinite(value):
-        raise InvalidInput(Problem(f"{value} cannot be written in XMILE.", "Give finite numbers."))
+        raise InvalidInput(Problem(f"the number {value} cannot be written in XMILE.", "Give finite numbers."))
     text = str(int(value)) if value == int(value) and abs(value) < 1e15 else repr(value)
     return f"({text})" if value < 0 else text
 
 
 def _sum(terms: Sequence[str]) -> str:
     if not terms:
-        raise InvalidInput(Problem("the sum over no elements has no value.", "Give the region sectors, or leave the sum out."))
-    written = terms[0]
-    for term in terms[1:]:
-        written = f"({written} + {term})"
-    return written
+        raise InvalidInput(Problem("a sum over no elements has no value.", "Give the region sectors and clusters, or leave the sum out."))
+    return reduce(lambda one, other: f"({one} + {other})", terms)
 
 
 # ---------------------------------------------------------------- the diagram
 
 _SCENARIO = ("lever_", "policy_", "cost_", "planned_policy_cost", "funding", "shock_rate", "investment_shift", "path", "time")
-_STEP, _ROW, _STOCKS, _PAGE = 120, 90, 300, 3600
+_STEP, _ROW, _STOCKS, _PAGE = 120, 90, 300, 3600  # pixels: between auxiliaries, between their rows, between stocks, width in all
 Point = tuple[float, float]
 
 
@@ -413,7 +360,7 @@ class _Frame:
 
     title: str
     stocks: Sequence[Variable] = ()
-    members: list[str] = field(default_factory=list)
+    members: list[Variable] = field(default_factory=list)
     ghosts: list[str] = field(default_factory=list)
     places: dict[str, Point] = field(default_factory=dict)
     pipes: dict[str, list[Point]] = field(default_factory=dict)
@@ -428,17 +375,12 @@ def _frames(variables: Sequence[Variable]) -> list[_Frame]:
     known = {v.name: v for v in variables}
     chains: list[list[Variable]] = []
     for v in (v for v in variables if v.kind == "stock"):
-        flows = {*v.inflows, *v.outflows}
-        joined = [c for c in chains if any(flows & {*s.inflows, *s.outflows} for s in c)]
+        joined = [c for c in chains if any({*v.inflows, *v.outflows} & {*s.inflows, *s.outflows} for s in c)]
         chains = [c for c in chains if c not in joined] + [[*(s for c in joined for s in c), v]]
-    frames = [_Frame(f"Part {k}: {', '.join(s.name for s in chain)}".replace("_", " "), _downstream(chain)) for k, chain in enumerate(chains, 1)]
-    scenario = _Frame("Levers, shocks, paths, budget")
-    results = _Frame("Results that feed nothing back")
-    home: dict[str, _Frame] = {}
-    for frame in frames:
-        for s in frame.stocks:
-            for name in (*s.inflows, *s.outflows, s.name):
-                home.setdefault(name, frame)
+    frames = [_Frame(f"Part {k}: {', '.join(s.name for s in chain)}".replace("_", " "), chain)
+              for k, chain in enumerate(map(_downstream, chains), 1)]
+    scenario, results = _Frame("Levers, shocks, paths, budget"), _Frame("Results that feed nothing back")
+    home = {name: frame for frame in frames for s in frame.stocks for name in (*s.inflows, *s.outflows, s.name)}
     home |= {v.name: scenario for v in variables if v.name not in home and v.origin.startswith(_SCENARIO)}
     waiting = list(home)
     for name in waiting:  # grows as it goes: nearest first
@@ -447,11 +389,10 @@ def _frames(variables: Sequence[Variable]) -> list[_Frame]:
                 home[u] = home[name]
                 waiting.append(u)
     for v in variables:
-        home.setdefault(v.name, results).members.append(v.name)
-    found = [f for f in (*frames, scenario, results) if f.members]
-    for frame in found:
-        frame.ghosts = list(dict.fromkeys(u for n in frame.members for u in known[n].uses if home[u] is not frame))
-    return found
+        home.setdefault(v.name, results).members.append(v)
+    for frame in (*frames, scenario, results):
+        frame.ghosts = list(dict.fromkeys(u for v in frame.members for u in v.uses if home[u] is not frame))
+    return [f for f in (*frames, scenario, results) if f.members]
 
 
 def _downstream(chain: Sequence[Variable]) -> list[Variable]:
@@ -468,110 +409,101 @@ def _pipes(frame: _Frame) -> None:
     """Place the stocks of a frame in a line, and its flows as pipes between them, or from and to clouds."""
     line, y = frame.stocks, 150.0
     x = {s.name: 210.0 + k * _STOCKS for k, s in enumerate(line)}
-    frame.places |= {s.name: (x[s.name], y) for s in line}
+    frame.places |= {name: (at, y) for name, at in x.items()}
     into = {f: s.name for s in line for f in s.inflows}
     out_of = {f: s.name for s in line for f in s.outflows}
-    free = {(s.name, side): [1, -1, 2, -2, 3, -3, 4, -4] for s in line for side in ("in", "out")}
+    free = {(s.name, way): [1, -1, 2, -2, 3, -3, 4, -4] for s in line for way in (-1, 1)}
     for flow in dict.fromkeys((*into, *out_of)):
         source, end = out_of.get(flow), into.get(flow)
         if source and end and x[end] - x[source] == _STOCKS:
             pipe = [(x[source] + 22, y), (x[end] - 22, y)]
         elif source and end:
-            low = y + 95
-            pipe = [(x[source] + 8, y + 17), (x[source] + 8, low), (x[end] - 8, low), (x[end] - 8, y + 17)]
-        elif end and end == line[0].name and flow == line[0].inflows[0]:
-            pipe = [(x[end] - 150, y), (x[end] - 22, y)]
-        elif source and source == line[-1].name and flow == line[-1].outflows[0]:
-            pipe = [(x[source] + 22, y), (x[source] + 150, y)]
+            pipe = [(x[source] + 8, y + 17), (x[source] + 8, y + 95), (x[end] - 8, y + 95), (x[end] - 8, y + 17)]
         else:
-            stock, way = (end, -1) if end else (source, 1)
-            assert stock
-            k = free[(stock, "in" if end else "out")].pop(0)
-            side, level = (1 if k > 0 else -1), 55 + 45 * (abs(k) - 1)
-            bend = x[stock] + side * (20 - 6 * abs(k))
-            pipe = [(x[stock] + side * 125, y + way * level), (bend, y + way * level), (bend, y + way * 17)]
-            if not end:
+            stock, way = next((s, way) for s in line for way, name in ((-1, end), (1, source)) if s.name == name)
+            outer, flows = (line[0], stock.inflows) if way < 0 else (line[-1], stock.outflows)
+            if stock is outer and flow == flows[0]:
+                pipe = [(x[stock.name] + way * 150, y), (x[stock.name] + way * 22, y)]
+            else:
+                k = free[(stock.name, way)].pop(0)
+                side, level = (1 if k > 0 else -1), y + way * (10 + 45 * abs(k))
+                bend = x[stock.name] + side * (20 - 6 * abs(k))
+                pipe = [(x[stock.name] + side * 125, level), (bend, level), (bend, y + way * 17)]
+            if way > 0:
                 pipe.reverse()
-        longest = max(zip(pipe, pipe[1:], strict=False), key=lambda ends: math.dist(*ends))
-        frame.places[flow] = ((longest[0][0] + longest[1][0]) / 2, (longest[0][1] + longest[1][1]) / 2)
+        start, stop = max(pairwise(pipe), key=lambda ends: math.dist(*ends))
+        frame.places[flow] = ((start[0] + stop[0]) / 2, (start[1] + stop[1]) / 2)
         frame.pipes[flow] = pipe
 
 
-def _arrange(frame: _Frame, known: Mapping[str, Variable]) -> None:
+def _arrange(frame: _Frame) -> None:
     """Place a frame's auxiliaries and ghosts in rows below its stocks, each a row below all that it feeds, near to it."""
     _pipes(frame)
-    loose = [n for n in (*frame.members, *frame.ghosts) if n not in frame.places]
-    users: dict[str, list[str]] = {n: [] for n in loose}
-    for n in frame.members:
-        for u in dict.fromkeys(known[n].uses):
-            if u in users:
-                users[u].append(n)
+    loose = [n for n in (*(v.name for v in frame.members), *frame.ghosts) if n not in frame.places]
+    users: dict[str, list[str]] = {n: [v.name for v in frame.members if n in v.uses] for n in loose}
     depth: dict[str, int] = {}
 
     def level(name: str) -> int:
         if name not in depth:
-            depth[name] = 1 + max((level(u) for u in users[name] if u in users and u not in frame.ghosts), default=0)
+            depth[name] = 1 + max((level(u) for u in users[name] if u in users), default=0)
         return depth[name]
 
     columns = max(math.ceil(len(frame.stocks) * _STOCKS / _STEP), math.ceil(1.3 * math.sqrt(len(loose))), 3)
     top = 300.0 if frame.stocks else 80.0
     for rank in range(1, max(map(level, loose), default=0) + 1):
-        row = [n for n in loose if level(n) == rank]
-        want = {n: float(np.mean([frame.places[u][0] for u in users[n]] or [_STEP * columns / 2])) for n in row}
-        row.sort(key=lambda n: want[n])
+        want = {n: float(np.mean([frame.places[u][0] for u in users[n]] or [_STEP * columns / 2])) for n in loose if level(n) == rank}
+        row = sorted(want, key=lambda n: want[n])
         rows = math.ceil(len(row) / columns)
         for part in (row[k::rows] for k in range(rows)):
             left = float(np.mean([want[n] for n in part])) - _STEP * (len(part) - 1) / 2
-            left = min(max(left, 70.0), max(70.0, 70.0 + _STEP * (columns - len(part))))
+            left = max(min(left, 70.0 + _STEP * (columns - len(part))), 70.0)
             frame.places |= {n: (left + _STEP * k, top) for k, n in enumerate(part)}
             top += _ROW
-    frame.size = (max([x for x, _ in frame.places.values()] + [x for pipe in frame.pipes.values() for x, _ in pipe]) + 80, top)
+    frame.size = (80 + max(x for points in (frame.places.values(), *frame.pipes.values()) for x, _ in points), top)
 
 
 def _view(parent: ET.Element, variables: Sequence[Variable]) -> None:
-    """Write the diagram: frames side by side on pages as wide as a wall."""
-    known = {v.name: v for v in variables}
+    """Write the diagram: frames side by side on a page as wide as a wall, connectors within each."""
     frames = _frames(variables)
     corners: list[Point] = []
     x = y = tallest = 40.0
     for frame in frames:
-        _arrange(frame, known)
-        if x > 40 and x + frame.size[0] > _PAGE:
+        _arrange(frame)
+        if x + frame.size[0] > _PAGE:
             x, y, tallest = 40.0, y + tallest + 40, 0.0
         corners.append((x, y))
         x, tallest = x + frame.size[0] + 40, max(tallest, frame.size[1])
-    size = {"width": f"{_PAGE + 80}", "height": f"{y + tallest + 40:g}"}
+    width, height = f"{_PAGE + 80}", f"{y + tallest + 40:g}"
     view = ET.SubElement(ET.SubElement(parent, "views"), "view", {
-        "type": "stock_flow", "order": "0", **size, "page_width": size["width"], "page_height": size["height"], "page_sequence": "row",
-        "page_orientation": "landscape", "show_pages": "false", "home_page": "0", "home_view": "true", "zoom": "100"})
-    uid = 0
-    for frame, corner in zip(frames, corners, strict=True):
-        def put(tag: str, point: Point, parent: ET.Element = view, corner: Point = corner, **more: str) -> ET.Element:
-            return ET.SubElement(parent, tag, {**more, "x": f"{point[0] + corner[0]:g}", "y": f"{point[1] + corner[1]:g}"})
+        "type": "stock_flow", "order": "0", "width": width, "height": height, "page_width": width, "page_height": height, "zoom": "100",
+        "page_sequence": "row", "page_orientation": "landscape", "show_pages": "false", "home_page": "0", "home_view": "true"})
+    uids = count(1)
+    for frame, (left, top) in zip(frames, corners, strict=True):
+        def at(point: Point, left: float = left, top: float = top) -> dict[str, str]:
+            return {"x": f"{point[0] + left:g}", "y": f"{point[1] + top:g}"}
 
-        ghosts: dict[str, int] = {}
-        put("group", (0, 0), name=frame.title, width=f"{frame.size[0]:g}", height=f"{frame.size[1]:g}", locked="false")
-        for n in frame.members:
-            shown = put(known[n].kind, frame.places[n], name=_label(n), **({"label_side": "top"} if known[n].kind == "stock" else {}))
-            if n in frame.pipes:
+        ET.SubElement(view, "group", {"name": frame.title, **at((0, 0)), "width": f"{frame.size[0]:g}", "height": f"{frame.size[1]:g}",
+                                      "locked": "false"})
+        for v in frame.members:
+            shown = ET.SubElement(view, v.kind, {"name": _label(v.name), **at(frame.places[v.name])})
+            if v.name in frame.pipes:
                 points = ET.SubElement(shown, "pts")
-                for point in frame.pipes[n]:
-                    put("pt", point, points)
-        for n in frame.ghosts:
-            uid += 1
-            ghosts[n] = uid
-            ET.SubElement(put("alias", frame.places[n], uid=str(uid)), "of").text = n
-        for n in frame.members:
-            for u in dict.fromkeys(known[n].uses):
-                (x0, y0), (x1, y1) = frame.places[u], frame.places[n]
-                uid += 1
-                connector = ET.SubElement(view, "connector", uid=str(uid), angle=f"{math.degrees(math.atan2(y0 - y1, x1 - x0)) % 360:.6g}")
+                for point in frame.pipes[v.name]:
+                    ET.SubElement(points, "pt", at(point))
+        ghosts = {n: str(next(uids)) for n in frame.ghosts}
+        for n, uid in ghosts.items():
+            ET.SubElement(ET.SubElement(view, "alias", {"uid": uid, **at(frame.places[n])}), "of").text = n
+        for v in frame.members:
+            for u in v.uses:
+                (x0, y0), (x1, y1) = frame.places[u], frame.places[v.name]
+                angle = math.degrees(math.atan2(y0 - y1, x1 - x0)) % 360
+                connector = ET.SubElement(view, "connector", uid=str(next(uids)), angle=f"{angle:.6g}")
                 start = ET.SubElement(connector, "from")
                 if u in ghosts:
-                    ET.SubElement(start, "alias", uid=str(ghosts[u]))
+                    ET.SubElement(start, "alias", uid=ghosts[u])
                 else:
                     start.text = u
-                ET.SubElement(connector, "to").text = n
+                ET.SubElement(connector, "to").text = v.name
 
 
 def _label(name: str, width: int = 15) -> str:
@@ -587,19 +519,30 @@ def _label(name: str, width: int = 15) -> str:
 # ---------------------------------------------------------------- the document
 
 def expanded_names(setup: Setup) -> dict[Key, str]:
-    """Return the plain name in the file of every variable and its elements: ("capital", "industry") -> "capital_industry"."""
-    return {key: name for key, name in _plain_names(setup).items()}
+    """Return the name in the file of every variable and its elements: ("capital", "industry") -> "capital_industry".
+
+    Names are legal and differ by more than case; scalars keep the model's, an array's name that is taken gets its dimension.
+    """
+    taken, names = set(RESERVED), {}
+    order = sorted((n for n in setup.model.over if n != setup.model.time), key=lambda n: len(_dimensions(setup, n)))
+    for name in order:
+        for at in _positions(setup, name):
+            parts = [_legal(e) or str(_elements(setup)[d].index(e) + 1) for d, e in at.items()]
+            plain = _free(["_".join((name, *parts)), "_".join((name, *at, *parts))], taken)
+            taken.add(plain)
+            names[(name, *at.values())] = plain
+    return names
 
 
 def xmile(setup: Setup, drawn: Mapping[str, Array] | None = None, *, steps_per_year: int = 16) -> str:
-    """Return the setup's model as an XMILE 1.0 document, to be integrated by Euler's method with 1/steps_per_year years.
+    """Return the setup's model as an XMILE 1.0 document, to be integrated by Euler's method in steps of 1/steps_per_year years.
 
     Uncertain inputs stand at their medians, or where `drawn` gives them (key -> array of one number). `steps_per_year` is
     a power of two, so that the step is exact as a decimal and no program drifts off whole years. Raises InvalidInput for
     other steps, unknown or several drawn values, numbers that are not finite, and equations that XMILE cannot say.
     """
     problems = []
-    if not (1 <= steps_per_year <= 1024 and steps_per_year & (steps_per_year - 1) == 0):
+    if steps_per_year not in (2**k for k in range(11)):
         problems.append(Problem(f"steps_per_year: {steps_per_year} is not a power of two from 1 to 1024.",
                                 "Only then is the step a plain number that adds up to whole years in every program: 4, 8, 16, 32."))
     for key, value in (drawn or {}).items():
@@ -623,39 +566,35 @@ def xmile(setup: Setup, drawn: Mapping[str, Array] | None = None, *, steps_per_y
     for tag, number in (("start", setup.base_year), ("stop", scenario.horizon), ("dt", 1 / steps_per_year)):
         ET.SubElement(specs, tag).text = _number(float(number))
     model = ET.SubElement(root, "model")
-    _variables(ET.SubElement(model, "variables"), variables)
+    listed = ET.SubElement(model, "variables")
+    for v in sorted(variables, key=lambda v: ("stock", "flow", "aux").index(v.kind)):
+        element = ET.SubElement(listed, v.kind, name=v.name)
+        flows = [("inflow", n) for n in v.inflows] + [("outflow", n) for n in v.outflows]
+        for tag, text in (("doc", v.documentation), ("eqn", v.equation), *flows, ("units", v.unit)):
+            ET.SubElement(element, tag).text = text
+    for frame in _frames(variables):
+        group = ET.SubElement(listed, "group", name=frame.title)
+        for v in frame.members:
+            ET.SubElement(group, "entity", name=v.name)
     _view(model, variables)
     ET.indent(root)
     return f'<?xml version="1.0" encoding="utf-8"?>\n{ET.tostring(root, encoding="unicode")}\n'
 
 
-def _variables(parent: ET.Element, variables: Iterable[Variable]) -> None:
-    """Write the variables: stocks, flows, auxiliaries, each group in the model's order."""
-    for v in sorted(variables, key=lambda v: ("stock", "flow", "aux").index(v.kind)):
-        element = ET.SubElement(parent, v.kind, name=v.name)
-        ET.SubElement(element, "doc").text = v.documentation
-        ET.SubElement(element, "eqn").text = v.equation
-        for tag, names in (("inflow", v.inflows), ("outflow", v.outflows)):
-            for name in names:
-                ET.SubElement(element, tag).text = name
-        ET.SubElement(element, "units").text = v.unit
-
-
 def write_xmile(path: Path | str, setup: Setup, drawn: Mapping[str, Array] | None = None, *, steps_per_year: int = 16) -> Path:
-    """Write `xmile(...)` to `path`, through a temporary name, and return it. Raises InvalidInput as that does, or for a name
-    that readers would not open, and OSError where the file cannot be written."""
+    """Write `xmile(...)` to `path`, through a temporary name, and return the path.
+
+    Raises InvalidInput as `xmile` does and for a name that its readers would not open, OSError where it cannot be written.
+    """
     path = Path(path)
     if path.suffix.lower() not in SUFFIXES:
         raise InvalidInput(Problem(f"path: {path.name} does not end in {', '.join(SUFFIXES)}: PySD and Stella would not open it.",
                                    f"Name it {path.stem}.xmile."))
     text = xmile(setup, drawn, steps_per_year=steps_per_year)
-    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
-    path.chmod(0o644)
+        temporary.write_text(text, encoding="utf-8")
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
     return path
