@@ -24,8 +24,8 @@ from functools import lru_cache
 from math import ceil, floor, inf, isfinite
 from typing import Any, Literal
 
-from simulate.accounting import needs_in_words
-from simulate.economy import GOALS, Component, Economy, Item, Source, in_use, parse_time, quantity_of, scope, unknown_quantity
+from simulate.accounting import Need, bands, need
+from simulate.economy import GOALS, Component, Economy, Item, Source, in_use, limits_of, parse_time, quantity_of, scope, unknown_quantity
 from simulate.errors import InvalidInput, Problem, nearest
 from simulate.identities import Identities, Prior, Quantity, Time, load_identities
 from simulate.registry import Registry
@@ -92,7 +92,6 @@ class Verdict:
     readings: tuple[dict[str, Any], ...] = ()
     complete: bool = True
     notes: tuple[str, ...] = ()
-    needs: tuple[dict[str, Any], ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Plain data: the object that `simulate check --json` prints for a region."""
@@ -100,7 +99,7 @@ class Verdict:
                 "conflicts": [c.to_json() for c in self.conflicts], "strains": [c.to_json() for c in self.strains],
                 "give_way": [list(g) for g in self.give_way],
                 "witness": {f"{q.indicator}@{q.when.replace(' ', '')}[{q.place}]": v for q, v in self.witness.items()},
-                "complete": self.complete, "notes": list(self.notes), "needs": [dict(n) for n in self.needs]}
+                "complete": self.complete, "notes": list(self.notes)}
 
 
 @dataclass(frozen=True)
@@ -126,6 +125,8 @@ class _Session:
     limits: Limits
     economies: dict[tuple[str, ...], Economy] = field(default_factory=dict)
     memory: dict[tuple[object, ...], _Finding] = field(default_factory=dict)
+    drop_own_band: bool = False
+    words: dict[tuple[object, ...], Word] = field(default_factory=dict)
 
     @property
     def places(self) -> dict[str, str | None]:
@@ -152,9 +153,12 @@ class _Session:
                                                          off=_rank(component, (found.off,))[0])
         known = self.memory[signature]
         back = component.items
-        return dataclasses.replace(known, **{name: tuple(sum(1 << back[i] for i in _bits(m)) for m in getattr(known, name))
-                                             for name in ("conflicts", "strains", "give_way")},
-                                   off=sum(1 << back[i] for i in _bits(known.off)))
+
+        def here(masks: tuple[int, ...]) -> tuple[int, ...]:
+            return tuple(sum(1 << back[i] for i in _bits(m)) for m in masks)
+
+        return dataclasses.replace(known, conflicts=here(known.conflicts), strains=here(known.strains), give_way=here(known.give_way),
+                                   off=here((known.off,))[0])
 
 
 def _rank(component: Component, masks: Iterable[int]) -> tuple[int, ...]:
@@ -253,7 +257,7 @@ def _dissolves(session: _Session, economy: Economy, mask: int) -> tuple[dict[str
     found = []
     for name, reading in session.identities.readings.items():
         for option in reading.options:
-            if option == economy.readings[name]:
+            if option == economy.readings[name] or not _affects(session, economy, name, option):
                 continue
             other = session.economy({**economy.readings, name: option})
             chosen = sum(1 << e for e, item in enumerate(other.items) if (item.prior and (item.prior.id, item.side) in bands)
@@ -273,16 +277,58 @@ def _crossed(economy: Economy, pair: tuple[int | None, int | None]) -> bool:
     return a > b + 2e-7 * abs(a)
 
 
+def _affects(session: _Session, economy: Economy, name: str, option: str) -> bool:
+    """Whether another option of a reading changes anything in this economy."""
+    other = {**economy.readings, name: option}
+    known = {q.indicator for q in economy.quantities}
+    if any((t.spec.when or {}).get(name) in (option, economy.readings[name]) and t.indicators & known for t in session.identities.templates):
+        return True
+    return any(quantity_of(s, session.registry, session.identities, other) != quantity_of(s, session.registry, session.identities, economy.readings)
+               or limits_of(s, session.registry, other) != limits_of(s, session.registry, economy.readings) for s in session.statements)
+
+
 def _own(economy: Economy, mask: int, own: frozenset[str]) -> bool:
     return any(economy.items[e].quantity.place in own for e in _bits(mask))
 
 
 def _word(session: _Session, economy: Economy) -> Word:
-    """The verdict alone."""
-    words = {session.finding(economy, c).word if _own(economy, sum(1 << e for e in c.items), session.own) else "consistent"
-             for c in economy.components if not _foreign(session, economy, c)}
-    if any(_crossed(economy, pair) for pair in economy.alone.values()):
-        words.add("inconsistent")
+    """The verdict alone: what other places say is left out as far as it clashes by itself."""
+    words: set[Word] = {"inconsistent"} if any(_crossed(economy, pair) for pair in economy.alone.values()) else set()
+    for component in economy.components:
+        if _own(economy, component.oracle.mask & component.statements, session.own):
+            key = ("word", economy.signature(component))
+            if key not in session.words:
+                session.words[key] = _quick(economy, component, session.own)
+            words.add(session.words[key])
+    order: tuple[Word, ...] = ("inconsistent", "undecided", "strained", "consistent")
+    return next((word for word in order if word in words), "consistent")
+
+
+def _quick(economy: Economy, component: Component, own: frozenset[str]) -> Word:
+    oracle, statements = component.oracle, component.statements
+    foreign = sum(1 << e for e in _bits(statements) if economy.items[e].quantity.place not in own)
+    whole = oracle.ask(oracle.mask).feasible
+    alone = whole or oracle.ask(statements).feasible
+    if alone is False and foreign and oracle.ask(foreign).feasible is False:
+        _, ways, _ = oracle.conflicts(foreign)
+        statements &= ~min(ways, key=int.bit_count, default=foreign)
+        alone = oracle.ask(statements).feasible
+        whole = alone and oracle.ask(statements | component.priors).feasible
+    if whole is False and alone and foreign and not oracle.ask(foreign | component.priors).feasible:
+        _, ways, _ = oracle.conflicts(component.priors, statements & foreign)
+        whole = oracle.ask(statements | component.priors & ~min(ways, key=int.bit_count, default=0)).feasible
+    if whole:
+        return "consistent"
+    return "strained" if alone and whole is False else "undecided" if alone is None or alone else "inconsistent"
+
+
+def _overall(session: _Session, economy: Economy) -> Word:
+    """The verdict from the findings on all components."""
+    words: set[Word] = {"inconsistent"} if any(_crossed(economy, pair) for pair in economy.alone.values()) else set()
+    for component in economy.components:
+        found = session.finding(economy, component)
+        mine = [any(_own(economy, m, session.own) for m in masks) for masks in (found.conflicts, found.strains)]
+        words.add("inconsistent" if mine[0] else "strained" if mine[1] else "undecided" if found.word == "undecided" else "consistent")
     order: tuple[Word, ...] = ("inconsistent", "undecided", "strained", "consistent")
     return next((word for word in order if word in words), "consistent")
 
@@ -339,8 +385,8 @@ def _verdict(session: _Session, readings: Mapping[str, str], alternatives: bool)
             for mask in masks:
                 if _own(economy, mask, session.own):
                     made = _conflict(economy, component, mask)
-                    other = _dissolves(session, economy, mask) if alternatives else ()
-                    kept.append(dataclasses.replace(made, dissolves_if=other))
+                    dissolving = _dissolves(session, economy, mask) if alternatives else ()
+                    kept.append(dataclasses.replace(made, dissolves_if=dissolving))
                     complete &= made.checked
         give_way += [tuple(economy.items[e].prior.id for e in _bits(m) if economy.items[e].prior) for m in found.give_way]  # type: ignore[union-attr]
         if _foreign(session, economy, component):
@@ -354,7 +400,7 @@ def _verdict(session: _Session, readings: Mapping[str, str], alternatives: bool)
             conflicts.append(_conflict(economy, None, sum(1 << e for e in pair if e is not None)))
         ends = [economy.system.elements[e].value for e in pair if e is not None]
         values[v] = sum(ends) / len(ends)
-    word = _word(session, economy)
+    word = _overall(session, economy)
     witness: dict[Quantity, float] = {}
     if word in ("consistent", "strained"):
         inner = economy.complete({v: x for v, x in values.items() if x})
@@ -368,11 +414,11 @@ def _verdict(session: _Session, readings: Mapping[str, str], alternatives: bool)
     for name, reading in session.identities.readings.items() if alternatives else ():
         for option in reading.options:
             used = readings[name] == option
-            other = word if used else _word(session, session.economy({**readings, name: option}))
+            same = used or not _affects(session, economy, name, option)
+            other = word if same else _word(session, session.economy({**readings, name: option}))
             rows.append({"reading": name, "option": option, "used": used, "verdict": other})
-    needs = needs_in_words(economy, session.region) if alternatives else ()
     return Verdict(session.region, word, dict(readings), tuple(conflicts), tuple(strains), tuple(dict.fromkeys(give_way)), witness,
-                   tuple(rows), complete, tuple(dict.fromkeys(notes)), tuple(needs))
+                   tuple(rows), complete, tuple(dict.fromkeys(notes)))
 
 
 def check_all(registry: Registry, *, reading: str = "plan", readings: Mapping[str, str] | None = None,
@@ -410,9 +456,11 @@ class Range:
 
 
 def implied(registry: Registry, region: str, indicator: str, year: int | str | None = None, *, reading: str = "plan",
-            readings: Mapping[str, str] | None = None, priors: bool = True, identities: Identities | None = None,
-            limits: Limits = DEFAULT) -> list[Range]:
+            readings: Mapping[str, str] | None = None, priors: bool = True, including: bool = False,
+            identities: Identities | None = None, limits: Limits = DEFAULT) -> list[Range]:
     """The range that all statements but those on the quantity itself leave for it, and which bind at each end.
+
+    `including`: count those on the quantity too; `priors` False: leave all plausibility bands out.
 
     `year`: 2025, "mean:2021-2025" (⌀) or "sum:2021-2025" (Σ); None: every time anything touches. Where the others clash
     among themselves, the first single reading that reconciles them is used, else the smallest set of them is left out;
@@ -425,16 +473,17 @@ def implied(registry: Registry, region: str, indicator: str, year: int | str | N
     times = [time] if time is not None else sorted({q.time for q in first.quantities if q.place == region and q.indicator == indicator}, key=str)
     if not times:
         raise unknown_quantity(first, indicator, region, time)
-    return [_range(session, Quantity(indicator, region, t), chosen, priors) for t in times]
+    return [_range(session, Quantity(indicator, region, t), chosen, priors, including) for t in times]
 
 
-def _range(session: _Session, q: Quantity, readings: Mapping[str, str], priors: bool) -> Range:
+def _range(session: _Session, q: Quantity, readings: Mapping[str, str], priors: bool, including: bool = False) -> Range:
     def build(chosen: Mapping[str, str]) -> tuple[Economy, Component | None, int, int]:
         economy = Economy(session.registry, session.identities, session.places, chosen, session.statements, keep=[q], priors=priors,
                           limits=session.limits)
         variable = economy.index(q)
         component = economy.component_of(variable)
-        mine = sum(1 << e for e, item in enumerate(economy.items) if item.quantity == q and not item.prior)
+        mine = sum(1 << e for e, item in enumerate(economy.items) if item.quantity == q and not (including and item.sources)
+                   and (item.sources or session.drop_own_band))
         return economy, component, variable, (component.oracle.mask if component else 0) & ~mine
 
     economy, component, v, mask = build(readings)
@@ -444,27 +493,25 @@ def _range(session: _Session, q: Quantity, readings: Mapping[str, str], priors: 
         if not stated:
             raise unknown_quantity(session.economy(readings), q.indicator, q.place, q.time)
         return Range(q, unit, None, None, stated=stated, reading=dict(readings))
-    left_out: tuple[str, ...] = ()
-    if component.oracle.ask(mask).feasible is False:
-        for name, other in session.identities.readings.items():
-            for option in other.options:
-                trial = build({**readings, name: option})
-                if option != readings[name] and trial[1] is not None and trial[1].oracle.ask(trial[3]).feasible:
-                    economy, component, v, mask = trial
-                    readings = economy.readings
-                    break
-            else:
-                continue
-            break
+    off = 0
+    if component.oracle.ask(mask & component.statements).feasible is False:
+        trials = [{**readings, name: option} for name, other in sorted(session.identities.readings.items(), key=lambda r: r[0] == "targets")
+                  for option in other.options if option != readings[name] and _affects(session, economy, name, option)]
+        for chosen in trials:
+            trial = build(chosen)
+            if trial[1] is not None and trial[1].oracle.ask(trial[3] & trial[1].statements).feasible:
+                economy, component, v, mask = trial
+                break
         else:
-            statements = mask & component.statements
-            _, ways, _ = component.oracle.conflicts(mask if component.oracle.ask(statements).feasible else statements)
-            off = min(ways, key=int.bit_count, default=0)
-            mask &= ~off
-            if component.oracle.ask(mask).feasible is False:
-                mask &= ~component.priors
-            left_out = tuple(economy.items[e].sources[0].statement.id if economy.items[e].sources else str(economy.items[e].name[0])
-                             for e in _bits(off))
+            _, ways, _ = component.oracle.conflicts(mask & component.statements)
+            off = min(ways, key=int.bit_count, default=mask & component.statements)
+    if component.oracle.ask(mask & ~off).feasible is False:
+        _, ways, _ = component.oracle.conflicts(mask & component.priors, mask & component.statements & ~off)
+        off |= min(ways, key=int.bit_count, default=component.priors)
+    mask &= ~off
+    readings = economy.readings
+    left_out = tuple(economy.items[e].sources[0].statement.id if economy.items[e].sources else f"prior:{economy.items[e].quantity.indicator}"
+                     for e in _bits(off))
     assert component is not None
     ends: list[float | None] = []
     binding: list[tuple[Claim, ...]] = []
@@ -488,7 +535,33 @@ def _binding(economy: Economy, component: Component, v: int, side: int, end: flo
     finally:
         economy.system.elements.pop()
     return tuple(_claim(economy, economy.items[e], economy.items[e].sources[0] if economy.items[e].sources else None)
-                 for e in _bits(core or 0))
+                 for e in _bits(core))
+
+
+def accounting(registry: Registry, region: str, *, reading: str = "plan", readings: Mapping[str, str] | None = None,
+               identities: Identities | None = None, limits: Limits = DEFAULT) -> list[Need]:
+    """What the plan's growth needs, given its own investment and employment: each need against its plausibility band.
+
+    Investment over GDP, incremental capital-output ratio and growth of total factor productivity, for each span in which the
+    plan states growth of GDP or its levels; empty where it states too little. The band on a need itself is left out.
+    """
+    session = _session(registry, region, identities, limits)
+    chosen = {**_readings(session, reading, readings), "growth_accounting": "included"}
+    if "growth_accounting" not in session.identities.readings:
+        return []
+    economy = session.economy(chosen)
+    named = bands(session.identities)
+    session.drop_own_band = True
+    found = []
+    for q in economy.quantities:
+        if q.place == region and q.indicator in named and isinstance(q.time, tuple) and q.time[0] == "mean" and q.indicator in (
+                "investment_share", "icor", "tfp_growth"):
+            target = next((s for s in session.statements if quantity_of(s, registry, session.identities, chosen)
+                           == Quantity("gdp_growth", region, q.time)), None)
+            r = _range(session, q, chosen, priors=True)
+            if r.low is not None or r.high is not None:
+                found.append(need(session.identities, q.indicator, q.time[1:], r.low, r.high, float(target.value or 0) if target else None))
+    return found
 
 
 # --- repair and what-if

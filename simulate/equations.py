@@ -9,7 +9,7 @@ No region, year or sector is named here: sectors, clusters and base-year values 
 
 from __future__ import annotations
 
-from simulate.model import equation, exp, log, maximum, minimum, of_sector, power, total
+from simulate.model import equation, exp, log, maximum, minimum, of_sector, power, total, where
 
 # ---------------------------------------------------------------- production and capital
 
@@ -208,9 +208,15 @@ def net_hiring(desired_labour, labour, hiring_time):
 
 
 @equation("1/year")
-def labour_supply_growth(natural_labour_growth, migration_response, real_wage, outside_wage, talent_effect, policy_talent):
-    """Growth of the labour supply: trend, migration on the wage gap, talent policy; a scenario may impose a path here."""
-    return natural_labour_growth + migration_response * (real_wage / outside_wage - 1) + talent_effect * policy_talent
+def migration(migration_response, migration_limit, real_wage, outside_wage):
+    """Net migration on the wage gap, as a share of the labour supply: proportional to small gaps, bounded for large ones (tanh)."""
+    return migration_limit * (1 - 2 / (1 + exp(2 * migration_response * (real_wage / outside_wage - 1) / migration_limit)))
+
+
+@equation("1/year")
+def labour_supply_growth(natural_labour_growth, migration, talent_effect, policy_talent):
+    """Growth of the labour supply: trend, migration, talent policy; a scenario may impose a path here."""
+    return natural_labour_growth + migration + talent_effect * policy_talent
 
 
 @equation("person10k/year")
@@ -300,17 +306,22 @@ def deregistrations(deregistration_rate, market_entities):
     return deregistration_rate * market_entities
 
 
-@equation("firm")
-def certified_1_base(high_tech_enterprises_base, certified_growth_base):
-    """Certificates in their first year, in a population that grows steadily at its base rate (equal thirds at rate 0)."""
-    return high_tech_enterprises_base / (1 + 1 / (1 + certified_growth_base) + 1 / ((1 + certified_growth_base) * (
-        1 + certified_growth_base)))
+@equation("1")
+def certificate_ratio(certified_growth_base, certified_closure_rate, certificate_step):
+    """Certificates of one year of validity over those of the next, in a population that grows steadily at its base rate."""
+    return 1 + (certified_growth_base + certified_closure_rate) * certificate_step
 
 
 @equation("firm")
-def certified_2_base(certified_1_base, certified_growth_base):
+def certified_1_base(high_tech_enterprises_base, certificate_ratio):
+    """Certificates in their first year at the base (a third where nothing grows or closes)."""
+    return high_tech_enterprises_base / (1 + 1 / certificate_ratio + 1 / (certificate_ratio * certificate_ratio))
+
+
+@equation("firm")
+def certified_2_base(certified_1_base, certificate_ratio):
     """Certificates in their second year at the base."""
-    return certified_1_base / (1 + certified_growth_base)
+    return certified_1_base / certificate_ratio
 
 
 @equation("firm")
@@ -323,7 +334,7 @@ def certified_3_base(high_tech_enterprises_base, certified_1_base, certified_2_b
 def recognitions_base(certified_growth_base, certified_closure_rate, high_tech_enterprises_base, renewal_share, certified_3_base,
                       certificate_step):
     """Base-year new certificates: what makes the base growth, and replaces lapses and closures."""
-    return (certified_growth_base / certificate_step + certified_closure_rate) * high_tech_enterprises_base + (
+    return (certified_growth_base + certified_closure_rate) * high_tech_enterprises_base + (
         1 - renewal_share) * certified_3_base / certificate_step
 
 
@@ -335,10 +346,11 @@ def candidates_base(recognitions_base, recognition_rate):
 
 @equation("1")
 def startup_share(replenishment, recognitions_base, candidate_exit_rate, candidates_base, reapplication_share, renewal_share,
-                  certified_3_base, certificate_step, registrations_base, firms_per_10k):
+                  certified_3_base, certificate_step, registrations_base, firms_per_10k, negligible_firms):
     """Technology firms among new registrations, such that the base inflow replaces a given part of the pool's outflow."""
     return maximum(replenishment * (recognitions_base + candidate_exit_rate * candidates_base) - reapplication_share * (
-        1 - renewal_share) * certified_3_base / certificate_step, 0 * recognitions_base) / (registrations_base * firms_per_10k)
+        1 - renewal_share) * certified_3_base / certificate_step, 0 * recognitions_base) / maximum(
+            registrations_base * firms_per_10k, negligible_firms / certificate_step)
 
 
 @equation("firm/year")
@@ -442,15 +454,17 @@ def eaglet_entries(ladder_growth_base, ladder_exit_rate, eaglet_enterprises_base
 
 
 @equation("firm/year")
-def gazelle_promotions(gazelle_promotions_base, eaglet_enterprises, eaglet_enterprises_base, negligible_firms):
-    """Eaglets that become gazelles."""
-    return gazelle_promotions_base * eaglet_enterprises / maximum(eaglet_enterprises_base, negligible_firms)
+def gazelle_promotions(gazelle_promotions_base, eaglet_enterprises, eaglet_enterprises_base, eaglet_entries, negligible_firms):
+    """Eaglets that become gazelles; where eaglets are not followed, firms pass straight on."""
+    return where(eaglet_enterprises_base > negligible_firms, gazelle_promotions_base * eaglet_enterprises / maximum(
+        eaglet_enterprises_base, negligible_firms), eaglet_entries)
 
 
 @equation("firm/year")
-def listings(listings_base, gazelle_enterprises, gazelle_enterprises_base, negligible_firms):
-    """Gazelles that are listed."""
-    return listings_base * gazelle_enterprises / maximum(gazelle_enterprises_base, negligible_firms)
+def listings(listings_base, gazelle_enterprises, gazelle_enterprises_base, gazelle_promotions, negligible_firms):
+    """Gazelles that are listed; where gazelles are not followed, firms pass straight on."""
+    return where(gazelle_enterprises_base > negligible_firms, listings_base * gazelle_enterprises / maximum(
+        gazelle_enterprises_base, negligible_firms), gazelle_promotions)
 
 
 @equation("firm/year")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -88,6 +87,8 @@ def nearest(word: str, known: Iterable[str], list_all: str = "", cutoff: float =
 
 @lru_cache(maxsize=1000)
 def _close(word: str, names: tuple[str, ...], cutoff: float) -> tuple[str, ...]:
+    import difflib  # only where something is wrong
+
     return tuple(difflib.get_close_matches(word, names, n=3, cutoff=cutoff))
 
 

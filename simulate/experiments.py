@@ -397,12 +397,17 @@ def rows(plan: Plan, start: int, stop: int, kernel: Kernel = runs.project) -> An
                 table[column.name][part] = value * output.scale if output.scale != 1 else value
                 absent[column.name][part] = False
 
+    def arrow(kind: Any, array: Any, lacking: Any = None) -> Any:  # pa.array would import pandas, which no worker needs
+        valid = None if lacking is None or not lacking.any() else pa.py_buffer(np.packbits(~lacking, bitorder="little").tobytes())
+        data = np.packbits(array, bitorder="little") if array.dtype == bool else np.ascontiguousarray(array)
+        return pa.Array.from_buffers(kind, count, [valid, pa.py_buffer(data)])
+
     def words(values: list[str]) -> Any:
         distinct = list(dict.fromkeys(values))
         index = np.array([distinct.index(v) for v in values], dtype=np.int16)[case_of]
-        return pa.DictionaryArray.from_arrays(pa.array(index), pa.array(distinct))
+        return pa.DictionaryArray.from_arrays(arrow(pa.int16(), index), pa.array(distinct))
 
-    columns = [pa.array(np.arange(start, stop)), words([c.scenario.id for c in plan.cases])]
+    columns = [arrow(pa.int64(), np.arange(start, stop)), words([c.scenario.id for c in plan.cases])]
     columns += [words([c.structure[q] for c in plan.cases]) for q in plan.questions]
-    columns += [pa.array(a, mask=absent[n]) if absent[n].any() else pa.array(a) for n, a in table.items()]
-    return pa.Table.from_arrays([*columns, pa.array(finite)], schema=schema(plan))
+    columns += [arrow(pa.float64(), a, absent[n]) for n, a in table.items()]
+    return pa.Table.from_arrays([*columns, arrow(pa.bool_(), finite)], schema=schema(plan))

@@ -10,6 +10,7 @@ import ast
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -149,17 +150,22 @@ class Template:
         """The formula with its names filled in."""
         return ast.unparse(self.tree)
 
-    @property
+    @cached_property
+    def indicators(self) -> frozenset[str]:
+        """All indicators it names."""
+        return frozenset(ref.indicator for ref in self.refs)
+
+    @cached_property
     def span(self) -> bool:
         """Whether it speaks of a span, not of one time."""
         return any(ref.time in (*AGGREGATES, "start", "end") for ref in self.refs)
 
-    @property
+    @cached_property
     def lagged(self) -> bool:
         """Whether it speaks of the year before."""
         return any(ref.time == "t-1" for ref in self.refs)
 
-    @property
+    @cached_property
     def bound(self) -> bool:
         """Whether it bounds (<=, >=) rather than equates."""
         return isinstance(self.tree, ast.Compare) and not isinstance(self.tree.ops[0], ast.Eq)

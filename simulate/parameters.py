@@ -95,6 +95,8 @@ BEHAVIOUR: tuple[Parameter, ...] = (
     _three("natural_labour_growth", "1/year", -0.008, 0.005, 0.02, "Growth of labour supply at equal wages",
            "Tianjin's population -0.6 %/yr; zones attract: judgement"),
     _three("migration_response", "1/year", 0.0, 0.3, 0.6, "Response of labour inflow to the wage gap"),
+    _three("migration_limit", "1/year", 0.02, 0.03, 0.05, "Fastest net migration, as a share of the labour supply",
+           "judgement: Binhai and Shenzhen at their fastest drew some 5 % a year"),
     _three("outside_wage_growth", "1/year", 0.02, 0.04, 0.055, "Growth of real wages elsewhere"),
     _three("wage_response", "1", 0.3, 1.0, 2.0, "Response of wages to scarcity of labour"),
     _three("hiring_time", "year", 0.5, 1.0, 1.5, "Time in which firms adjust employment"),
@@ -107,7 +109,7 @@ BEHAVIOUR: tuple[Parameter, ...] = (
     _three("firm_rd_elasticity", "1", 0.3, 0.6, 0.9, "Elasticity of certified firms' R&D to their number: marginal firms are smaller"),
     _three("certified_rd_share", "1", 0.5, 0.7, 0.85, "Share of R&D done by certified firms"),
     # firms
-    _three("certified_growth_base", "1", 0.05, 0.13, 0.22, "Net yearly growth of certified firms at the base",
+    _three("certified_growth_base", "1/year", 0.05, 0.13, 0.22, "Net yearly growth of certified firms at the base",
            "city counts 2017 and 2020: +22 %/yr; zones were slower"),
     _three("renewal_share", "1", 0.60, 0.80, 0.95, "Expired certificates renewed", "no statistics found: wide judgement"),
     _three("reapplication_share", "1", 0.3, 0.5, 0.7, "Lapsed firms that become candidates again"),

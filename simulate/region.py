@@ -68,7 +68,7 @@ LOOPS: tuple[Loop, ...] = (
     Loop("R&D, knowledge, productivity", "R", ("knowledge", "total_factor_productivity", "capacity", "output", "gdp", "rd_demand",
                                                "rd_intensity", "rd_expenditure", "rd_effective", "rd_in_progress", "rd_matured")),
     Loop("labour scarcity and wage", "B", ("labour", "employment", "real_wage", "desired_labour", "net_hiring")),
-    Loop("migration", "B", ("labour_supply", "real_wage", "labour_supply_growth", "labour_inflow")),
+    Loop("migration", "B", ("labour_supply", "real_wage", "migration", "labour_supply_growth", "labour_inflow")),
     Loop("certificate renewal", "R", ("certified_1", "ageing_1", "certified_2", "ageing_2", "certified_3", "expiries", "renewals")),
     Loop("certificate lapse", "B", ("certified_3", "expiries")),
     Loop("return of lapsed firms", "R", ("candidates", "recognitions", "certified_1", "ageing_1", "certified_2", "ageing_2",

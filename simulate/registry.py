@@ -205,10 +205,10 @@ class _Loader:
         """Note the records of `whole` that are not in `rest`: their names can still be checked."""
         for section in ("statements", "assumptions", "outturns"):
             written, kept = whole.data.get(section, ()), {id(entry) for entry in rest.data.get(section, ())}
-            for index, entry in enumerate(written if isinstance(written, tuple) else ()):
-                if isinstance(entry, dict) and id(entry) not in kept:
-                    self.left_out.append((entry, whole, (section, index)))
-            self.incomplete |= section == "statements" and len(kept) != len(written or ())
+            gone = [(i, entry) for i, entry in enumerate(written if isinstance(written, tuple) else ()) if id(entry) not in kept]
+            self.left_out.extend((entry, whole, (section, i)) for i, entry in gone if isinstance(entry, dict))
+            if section == "statements" and (gone or not isinstance(written, tuple)):
+                self.incomplete = True
 
     def declare(self, document: documents.Document) -> None:
         """Note every name that a file declares, whether the entry is valid or not."""

@@ -120,7 +120,8 @@ class Trajectories:
         points = list(probabilities)
         rows = {}
         for id in indicators or self.outputs:
-            found = np.quantile(self.indicator(id)[:, self.finite], points, axis=1)
+            x = self.indicator(id)[:, self.finite]
+            found = np.quantile(x, points, axis=1) if x.size else np.full((len(points), len(self.years)), np.nan)
             for k, year in enumerate(self.years):
                 rows[(id, int(year))] = found[:, k]
         frame = pd.DataFrame.from_dict(rows, orient="index", columns=points)
@@ -195,9 +196,10 @@ def run(scenario: Scenario | str, registry: Registry | None = None, *, runs: int
     if seed < 0:
         raise InvalidInput(Problem(f"seed: {seed} is negative.", "Give a whole number from 0 on."))
     names = tuple(keep) if keep is not None else KEPT
-    unknown = [n for n in names if n not in setup.model.over or n in {p.name for p in setup.model.parameters}]
+    computed = set(setup.model.over) - {setup.model.time, *(p.name for p in setup.model.parameters)}
+    unknown = [Problem(f"keep: the model computes no variable {n!r}.", nearest(n, computed)) for n in names if n not in computed]
     if unknown:
-        raise InvalidInput(Problem(f"keep: the model computes no variable {unknown[0]!r}.", nearest(unknown[0], setup.model.over)))
+        raise InvalidInput(unknown)
     setup.model.check_units()
     years = scenario.horizon - setup.base_year
     values = {n: np.empty((years + 1, *((setup.elements[over],) if (over := setup.model.over[n]) else ()), count)) for n in names}
@@ -226,7 +228,8 @@ def project(setup: Setup, drawn: Mapping[str, Array], runs: int, keep: Iterable[
             parameters, setup.inputs(drawn), start=float(setup.base_year), years=scenario.horizon - setup.base_year,
             steps_per_year=scenario.steps_per_year, step=METHODS[scenario.method], runs=runs, elements=setup.elements,
             paths=setup.paths(parameters), keep=keep,
-            fixed={f"policy_{name}": np.zeros(1) for name in LEVERS if name not in scenario.levers})
+            fixed={f"policy_{name}": np.zeros(1) for name in LEVERS
+                   if name not in scenario.levers and f"policy_{name}" not in setup.path_points})
 
 
 def at_current_prices(trajectories: Trajectories, id: str) -> Array | None:

@@ -471,15 +471,15 @@ class Oracle:
             if whole:
                 self.cores.append(core)
             return Answer(False, None, core)
-        values = self._dive(state, chosen, watch, mask)
-        if values is None:
+        values = self._dive(state, chosen, watch, mask) or []
+        if not values:
             split = self._refute(state, chosen, watch, [self.splits if mask.bit_count() > 12 else 0])
             answer = Answer(False, None, split) if split is not None else self._scip(mask, chosen, state)
             if answer.feasible is False and whole:
                 self.cores.append(answer.core)
             if answer.values is None:
                 return answer
-            values = answer.values
+            values = list(answer.values)
         if whole:
             self.solutions.append((self._satisfied(values, set(watch)), values))
         return Answer(True, values)
@@ -509,9 +509,9 @@ class Oracle:
                             queue.append(u)
         return sorted(chosen), watch
 
-    def _satisfied(self, values: Sequence[float], valued: Iterable[int]) -> int:
+    def _satisfied(self, values: Sequence[float], valued: Iterable[int], more: int = 0) -> int:
         mask, known = 0, set(valued)
-        for e in _bits(self.mask):
+        for e in _bits(self.mask | more):
             v, side, bound = self.system.elements[e]
             if v in known and side * (values[v] - bound) >= -TOLERANCE * max(abs(bound), TINY):
                 mask |= 1 << e
@@ -525,7 +525,7 @@ class Oracle:
             gap = sum(terms) - row.b
             if (abs(gap) if row.equal else gap) > TOLERANCE * (1.0 if row.logs else max(abs(row.b), *map(abs, terms), TINY)):
                 return False
-        return not mask & ~self._satisfied(values, valued)
+        return not mask & ~self._satisfied(values, valued, mask)
 
     def _dive(self, state: _State, rows: list[int], watch: dict[int, list[int]], mask: int) -> list[float] | None:
         """Fix variables one after the other to the middle of what propagation leaves, halving where that is too bold."""
@@ -678,7 +678,6 @@ class Oracle:
         built = self._build(mask, rows, state)
         built.model.setParam("limits/solutions", 1)
         status = built.run()
-        if os.environ.get("DBG"): print("SCIP", status, len(rows), bin(mask).count("1"), "%.3f" % (time.time()-T0))
         if status != "failed" and built.model.getNSols():
             values = self._values(built)
             return Answer(True, values) if self.holds(values, mask, rows, {*built.x, *built.y}) else Answer(None)
@@ -731,8 +730,8 @@ class Oracle:
 
     # --- conflicts
 
-    def shrink(self, core: int, hard: int = 0) -> int | None:
-        """A minimal infeasible subset of the elements of `core` (with `hard` always on); None if a limit was reached."""
+    def shrink(self, core: int, hard: int = 0) -> int:
+        """A minimal infeasible subset of the elements of `core` (with `hard` always on); what is undecided stays in."""
         elements = (1 << self.bit) - 1
         core &= elements & ~hard
         todo = list(_bits(core))
@@ -741,8 +740,6 @@ class Oracle:
             part = [e for e in todo[:size] if core >> e & 1]
             if part:
                 answer = self.ask(core & ~sum(1 << e for e in part) | hard)
-                if answer.feasible is None and len(part) == 1:
-                    return None
                 if answer.feasible is False:
                     core &= answer.core & elements & ~sum(1 << e for e in part)
                 elif len(part) > 1:
@@ -769,8 +766,8 @@ class Oracle:
             if answer.feasible:
                 corrections.append(todo[0])
                 continue
-            found = self.shrink(answer.core) if answer.feasible is False else None
-            if found is None or not found & mask:
+            found = self.shrink(answer.core) if answer.feasible is False else 0
+            if not found & mask:
                 return known, corrections, False
             known.append(found)
             grown = {h if h & found else h | 1 << e for h in hitting for e in ([0] if h & found else _bits(found & mask))}

@@ -24,7 +24,7 @@ failed = []
 
 
 def report(what, ok, detail=""):
-    print(f"{'ok  ' if ok else 'FAIL'}  {what}{'  ' + detail if detail else ''}", flush=True)
+    print(f"{'ok  ' if ok else 'FAIL'}  {what}{'  ' + detail if detail else ''}", flush=True)  # noqa: T201
     if not ok:
         failed.append(what)
 
@@ -34,8 +34,8 @@ def digests(folder):
 
 
 def command(folder, options):
-    return [sys.executable, "-c", CODE, "sweep", "thz-shock", "--out", str(folder), "--sample", "sobol", "--runs", str(options.runs),
-            "--chunk", "2048", "--workers", str(options.workers)]
+    return [sys.executable, "-c", CODE, "sweep", "thz-shock", "--out", str(folder), "--sample", "latin_hypercube",
+            "--runs", str(options.runs), "--chunk", "2048", "--workers", str(options.workers)]
 
 
 def start(folder, options):
@@ -79,19 +79,22 @@ def kills(base, options, wanted, duration):
         folder = base / f"killed-{round_}"
         round_ += 1
         while count < options.kills:
-            process = start(folder, options)
-            moment = chance.uniform(0, duration)
+            process, begun, already = start(folder, options), time.monotonic(), parts(folder)
+            if count % 2:  # every other time just when files are being written
+                while parts(folder) <= already and process.poll() is None:
+                    time.sleep(0.001)
+            moment = chance.uniform(0, 0.2 if count % 2 else duration)
             try:
                 process.wait(moment)
                 break  # it came to its end before the blow
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.communicate()
-            count += 1
+            count, moment = count + 1, time.monotonic() - begun
             orphans = not gone()
             left = [f.name for f in folder.glob(".*")] if folder.exists() else []
-            report(f"kill -9 no. {count:2} after {moment:5.2f} s", not orphans,
-                   f"{parts(folder)} of {len(wanted) - 1} files done, temporary files left: {len(left)}{', workers left behind' if orphans else ''}")
+            report(f"kill -9 no. {count:2} after {moment:5.2f} s", not orphans, f"{parts(folder)} of {len(wanted) - 1} files done, "
+                   f"temporary files left: {len(left)}{', workers left behind' if orphans else ''}")
         code, output = complete(folder, options)
         report(f"taken up again: round {round_}, {count} kills so far", code == 0 and digests(folder) == wanted, output)
         shutil.rmtree(folder)
@@ -128,13 +131,13 @@ def disk(base, options, wanted):
     mount = base / "small"
     mount.mkdir()
     if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=5m", "tmpfs", str(mount)], capture_output=True).returncode:
-        print("--    full and read-only disk: no permission to mount one; tests/test_sweeps.py makes the errors by hand")
+        print("--    full and read-only disk: no permission to mount one; tests/test_sweeps.py makes the errors by hand")  # noqa: T201
         return
     try:
         folder = mount / "out"
         code, output = complete(folder, options)
-        report("a disk of 5 MB", code == 2 and "the disk is full" in output and "goes on from here" in output and not list(folder.glob(".*")),
-               output)
+        report("a disk of 5 MB", code == 2 and "the disk is full" in output and "goes on from here" in output
+               and not list(folder.glob(".*")), output)
         subprocess.run(["mount", "-o", "remount,size=500m", str(mount)], check=True)
         code, output = complete(folder, options)
         report("taken up with more room", code == 0 and digests(folder) == wanted, output)
@@ -189,7 +192,7 @@ def main():
         report("no process is left", gone())
     finally:
         shutil.rmtree(base, ignore_errors=True)
-    print(f"{len(failed)} faults were not handled" if failed else "every fault was handled")
+    print(f"{len(failed)} faults were not handled" if failed else "every fault was handled")  # noqa: T201
     sys.exit(bool(failed))
 
 

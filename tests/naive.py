@@ -152,15 +152,16 @@ def base_values(w: World) -> Values:
     c["knowledge_base"] = rd * p["rd_real_share"] / (p["knowledge_obsolescence_rate"] + p["trend_growth_base"])
 
     c["registrations_base"] = p["market_entities_base"] * (p["deregistration_rate"] + p["entity_growth_base"])
-    firms, growth, year = p["high_tech_enterprises_base"], 1 + p["certified_growth_base"], p["certificate_step"]
-    first = firms / (1 + growth ** -1 + growth ** -2)
-    c["certified_1_base"], c["certified_2_base"], c["certified_3_base"] = first, first / growth, first / growth ** 2
+    firms, year = p["high_tech_enterprises_base"], p["certificate_step"]
+    ratio = c["certificate_ratio"] = 1 + year * (p["certified_growth_base"] + p["certified_closure_rate"])
+    first = firms / (1 + ratio ** -1 + ratio ** -2)
+    c["certified_1_base"], c["certified_2_base"], c["certified_3_base"] = first, first / ratio, first / ratio ** 2
     lapsing = (1 - p["renewal_share"]) * c["certified_3_base"] / year
-    c["recognitions_base"] = new = firms * (p["certified_growth_base"] / year + p["certified_closure_rate"]) + lapsing
+    c["recognitions_base"] = new = firms * (p["certified_growth_base"] + p["certified_closure_rate"]) + lapsing
     c["candidates_base"] = new / p["recognition_rate"]
     outflow = new + p["candidate_exit_rate"] * c["candidates_base"]
     wanted = p["replenishment"] * outflow - p["reapplication_share"] * lapsing
-    c["startup_share"] = max(wanted, 0.0) / (c["registrations_base"] * p["firms_per_10k"])
+    c["startup_share"] = max(wanted, 0.0) / max(c["registrations_base"] * p["firms_per_10k"], p["negligible_firms"] / year)
 
     growing, leaving = p["ladder_growth_base"], p["ladder_exit_rate"]
     c["listings_base"] = p["listed_enterprises_base"] * (growing + p["listed_exit_rate"])
@@ -262,8 +263,9 @@ def variables(w: World, c: Values, points: Mapping[str, Callable[[str | None], d
     put("outside_wage", math.exp(p["outside_wage_growth"] * years))
     by_sector("desired_labour", lambda s: c["labour_base"][s] * v["output"][s] / c["value_added_base"][s] / v["real_wage"])
     by_sector("net_hiring", lambda s: (v["desired_labour"][s] - v["labour"][s]) / p["hiring_time"])
-    put("labour_supply_growth", p["natural_labour_growth"] + p["talent_effect"] * v["policy_talent"]
-        + p["migration_response"] * (v["real_wage"] - v["outside_wage"]) / v["outside_wage"])
+    gap = (v["real_wage"] - v["outside_wage"]) / v["outside_wage"]
+    put("migration", p["migration_limit"] * math.tanh(p["migration_response"] * gap / p["migration_limit"]))
+    put("labour_supply_growth", p["natural_labour_growth"] + p["talent_effect"] * v["policy_talent"] + v["migration"])
     put("labour_inflow", v["labour_supply_growth"] * v["labour_supply"])
 
     # firms
@@ -287,13 +289,14 @@ def variables(w: World, c: Values, points: Mapping[str, Callable[[str | None], d
         put(f"closures_{k}", p["certified_closure_rate"] * v[f"certified_{k}"])
 
     # growth ladder
-    def rung(name: str) -> float:
-        return v[name] / max(p[f"{name}_base"], p["negligible_firms"])
+    def promoted(base: float, rung: str, entering: float) -> float:
+        followed = p[f"{rung}_base"] > p["negligible_firms"]
+        return base * v[rung] / p[f"{rung}_base"] if followed else entering
 
     steady = p["eaglet_enterprises_base"] * (p["ladder_growth_base"] + p["ladder_exit_rate"]) + c["gazelle_promotions_base"]
     put("eaglet_entries", steady * relative * cultivation)
-    put("gazelle_promotions", c["gazelle_promotions_base"] * rung("eaglet_enterprises"))
-    put("listings", c["listings_base"] * rung("gazelle_enterprises"))
+    put("gazelle_promotions", promoted(c["gazelle_promotions_base"], "eaglet_enterprises", v["eaglet_entries"]))
+    put("listings", promoted(c["listings_base"], "gazelle_enterprises", v["gazelle_promotions"]))
     put("eaglet_exits", p["ladder_exit_rate"] * v["eaglet_enterprises"])
     put("gazelle_exits", p["ladder_exit_rate"] * v["gazelle_enterprises"])
     put("delistings", p["listed_exit_rate"] * v["listed_enterprises"])

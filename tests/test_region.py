@@ -440,10 +440,10 @@ def link(cause: str, effect: str) -> int:
         return FLOWS[effect][cause]
     equation, values = EQUATIONS[effect], state()
 
-    def at(factor: float) -> Any:
-        return np.asarray(equation.function(*(values[a] * (factor if a == cause else 1.0) for a in equation.arguments)))
+    def at(step: float) -> Any:  # by size: a cause may be negative, as migration out is
+        return np.asarray(equation.function(*(values[a] + (step * np.abs(values[a]) if a == cause else 0.0) for a in equation.arguments)))
 
-    slopes = np.sign(at(1 + 1e-6) - at(1 - 1e-6))
+    slopes = np.sign(at(1e-6) - at(-1e-6))
     assert (slopes == slopes.flat[0]).all(), f"{cause} -> {effect} has no one sign: {slopes.ravel()}"
     return int(slopes.flat[0])
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from itertools import combinations
@@ -418,6 +419,66 @@ def test_every_pair_that_no_number_satisfies_is_a_contradiction(said: list[tuple
     bounds = [s.interval() for s in statements]
     clashing = {j for i, j in combinations(range(len(said)), 2) if max(bounds[i][0], bounds[j][0]) > min(bounds[i][1], bounds[j][1])}
     assert {p.where.line for p in loader.problems if p.where} == clashing
+
+
+# --- whatever a plan file holds: a registry or InvalidInput, nothing else
+
+WORDS = st.sampled_from(["gdp", "gpd", "here", "my", "亿元", "%", "家", "斤", "equal", "target", "a", "b", "x", "judgement", "rd_lag",
+                         "manufacturing_share"])
+NUMBERS = st.integers(-5, 5) | st.sampled_from([2019, 2020, 2025, 20255, 120, 1.5, float("nan"), 1e300, True, None, "x", 10**25])
+
+
+def some(**values: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]]:
+    """Mappings with any of these keys."""
+    return st.fixed_dictionaries({}, optional=values)
+
+
+STATEMENTS = some(
+    indicator=WORDS, unit=WORDS, region=WORDS, scope=WORDS, year=NUMBERS, value=NUMBERS, period=st.lists(NUMBERS, max_size=3), id=WORDS,
+    sense=st.sampled_from(["equal", "about", "at_most", "x"]), role=st.sampled_from(["target", "baseline", "x"]), delegated=NUMBERS,
+    aggregate=st.sampled_from(["sum", "mean", "x", None]), at=st.just({"locus": "table", "section": "1"}) | WORDS,
+    prefers=some(over=st.lists(WORDS, max_size=2), why=WORDS), relative_to=NUMBERS)
+SOUND = st.fixed_dictionaries({
+    "indicator": st.sampled_from(["gdp", "mine", "manufacturing_share"]), "unit": st.sampled_from(["亿元", "%"]), "region": st.just("here"),
+    "year": st.sampled_from([2020, 2025]), "value": st.integers(-200, 200), "sense": st.sampled_from(["equal", "about", "at_most"]),
+    "role": st.sampled_from(["target", "baseline"]), "at": st.just({"locus": "table", "section": "1"})}, optional={
+    "id": WORDS, "prefers": st.fixed_dictionaries({"over": st.lists(WORDS, max_size=2), "why": WORDS})})
+PLANS = some(
+    document=some(id=WORDS, kind=st.just("plan"), title=st.just({"zh": "x", "en": "x"}), base_year=NUMBERS, region=WORDS),
+    regions=st.dictionaries(WORDS, some(zh=WORDS, en=WORDS, plan=WORDS, within=WORDS, base_year=NUMBERS,
+                                        headline=st.lists(WORDS, max_size=2),
+                                        sectors=st.dictionaries(WORDS, some(zh=WORDS, en=WORDS, share=WORDS), max_size=2),
+                                        clusters=st.dictionaries(WORDS, some(zh=WORDS, en=WORDS, revenue=WORDS, sector=WORDS), max_size=1),
+                                        inputs=st.dictionaries(WORDS, WORDS, max_size=1)), max_size=2),
+    scopes=st.dictionaries(WORDS, st.fixed_dictionaries({"zh": WORDS, "en": WORDS}, optional={"within": WORDS}), max_size=2),
+    indicators=NUMBERS | st.lists(some(id=WORDS, zh=WORDS, en=WORDS, unit=WORDS, kind=st.sampled_from(["level", "share", "x"]),
+                                       share_of=WORDS), max_size=2),
+    statements=st.lists(SOUND | STATEMENTS, max_size=4) | NUMBERS | some(a=WORDS),
+    assumptions=st.lists(some(region=WORDS, grade=WORDS, basis=WORDS, indicator=WORDS, parameter=WORDS, unit=WORDS, value=NUMBERS,
+                              range=some(uniform=st.lists(NUMBERS, max_size=3), normal=st.lists(NUMBERS, max_size=2))), max_size=2),
+    measures=st.lists(some(number=NUMBERS, title=WORDS, zh=WORDS, section=WORDS, levers=st.lists(WORDS, max_size=2)), max_size=1))
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("fuzz")
+
+
+@settings(deadline=None, max_examples=250)
+@given(plan=PLANS, sound=st.lists(SOUND, min_size=1, max_size=4))
+def test_any_plan_of_known_keys_is_a_registry_or_invalid(folder: Path, plan: dict[str, Any], sound: list[dict[str, Any]]) -> None:
+    file = folder / "fuzz.yaml"
+    for text in (plan, {**yaml.safe_load(HEAD), "statements": sound, **{k: v for k, v in plan.items() if k in ("indicators", "scopes")}}):
+        file.write_text(json.dumps(text))
+        try:
+            registry = load_registry(file, builtin=False)
+        except InvalidInput as invalid:
+            found = invalid.problems
+        else:
+            assert len({s.id for s in registry.statements}) == len(registry.statements)
+            continue
+        assert found
+        assert all(p.what and p.remedy and p.where is not None and p.where.file == file.absolute() and p.where.line for p in found)
 
 
 # --- a region that lacks what the model needs

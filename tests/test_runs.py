@@ -484,11 +484,16 @@ def test_dataset() -> None:
     assert data.attrs == {"region": "thz", "scenario": "thz-baseline", "seed": SHORT.seed}
 
 
-@pytest.mark.parametrize("variable", ["gdp", "lever_talent", "capital_base", "cluster_position", "time"])
+@pytest.mark.parametrize("variable", ["gdp", "lever_talent", "capital_base", "cluster_position"])
 def test_dataset_of_any_kind_of_variable(variable: str) -> None:
     data = run(SHORT, runs=2, keep=(variable,)).dataset
     assert list(data.data_vars) == [variable]
     assert data[variable].sizes["run"] == 2
+
+
+def test_time_is_no_variable_to_keep() -> None:
+    with pytest.raises(InvalidInput, match="computes no variable 'time'"):
+        run(SHORT, runs=2, keep=("time",))
 
 
 def test_provenance() -> None:

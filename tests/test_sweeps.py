@@ -417,8 +417,9 @@ def test_one_sweep_at_a_time_works_in_a_folder(plan, tmp_path):
 
 def test_killed_at_random_moments_the_sweep_ends_with_the_same_files(plan, reference, tmp_path):
     """The short form of tests/faults.py."""
-    arguments = ["sweep", "thz-baseline", "--also", "thz-shock", "--grid", "levers.talent=0,1", "--sample", "latin_hypercube", "--runs", "100",
-                 "--keep", "gdp", "--keep", "rd_intensity", "--keep", "capital", "--chunk", "64", "--out", str(tmp_path), "--serial"]
+    arguments = ["sweep", "thz-baseline", "--also", "thz-shock", "--grid", "levers.talent=0,1", "--sample", "latin_hypercube",
+                 "--runs", "100", "--keep", "gdp", "--keep", "rd_intensity", "--keep", "capital", "--chunk", "64", "--out", str(tmp_path),
+                 "--serial"]
     chance = random.Random(5)
     for _ in range(3):
         process = subprocess.Popen([*COMMAND, *arguments], stderr=subprocess.PIPE)

@@ -157,7 +157,7 @@ class _Writer:
                 return self.resolve(name, scope)
             case ast.BinOp(left=left, op=op, right=right) if type(op) in _OPERATORS:
                 return f"({self.text(left, scope)} {_OPERATORS[type(op)]} {self.text(right, scope)})"
-            case ast.UnaryOp(op=ast.USub(), operand=operand):  # PySD regroups a chain that holds a unary minus
+            case ast.UnaryOp(op=ast.USub(), operand=operand):  # no unary minus: PySD regroups a chain that holds one
                 return f"(0 - {self.text(operand, scope)})"
             case ast.Compare(left=left, ops=[op], comparators=[right]) if type(op) in _COMPARISONS:
                 return f"({self.text(left, scope)} {_COMPARISONS[type(op)]} {self.text(right, scope)})"
