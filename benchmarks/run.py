@@ -1,19 +1,16 @@
 """Measure cold start, ensemble throughput and accuracy on this machine: `python -m benchmarks.run [--quick]`.
 
-What is compared is measured in turns, in one process and on one core, so that a busy moment falls on all alike; tables
-give the median over the turns, and the range. Results go to benchmarks/results/ (latest.json, latest.md).
+What is compared is measured in turns, in one process with one thread, so that a busy moment falls on all alike. Tables give
+the median over the turns, and the range. Times are processor time, which another program's turn does not lengthen; only
+cold starts are by the clock. Results go to benchmarks/results/ (latest.json, latest.md).
 """
 
 from __future__ import annotations
 
-import os
-
-for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS"):
-    os.environ[_name] = "1"  # before numpy is imported
-
 import argparse
 import dataclasses
 import json
+import os
 import platform
 import statistics
 import subprocess
@@ -36,14 +33,19 @@ from simulate.registry import Registry, load_registry
 from simulate.scenarios import Scenario, default_scenario
 from simulate.setups import Setup, resolve
 
+ONE_THREAD = {f"{name}_NUM_THREADS": "1" for name in ("OMP", "OPENBLAS", "MKL", "NUMEXPR")}
 HERE = Path(__file__).resolve().parent
 SCHEMES = (("euler", 8), ("rk4", 2), ("rk4", 4), ("rk4", 8))
 MEMORY = """
-import resource, sys
+import re, resource
+from pathlib import Path
 from simulate import runs
 from simulate.registry import load_registry
 from simulate.scenarios import default_scenario
-peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1 if sys.platform == "darwin" else 1024)
+def peak():
+    status = Path("/proc/self/status")  # where there is one: getrusage there counts the parent's memory too
+    own = re.search(r"VmHWM:\\s*(\\d+) kB", status.read_text()) if status.exists() else None
+    return (int(own.group(1)) if own else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss) / 1024
 registry, scenario = load_registry(), default_scenario()
 runs.run(scenario, registry, runs=1, keep={keep})
 before = peak()
@@ -79,26 +81,28 @@ class Table:
 def machine() -> dict[str, Any]:
     """What is measured on."""
     info = Path("/proc/cpuinfo")
-    names = [line.partition(":")[2].strip() for line in info.read_text().splitlines() if line.startswith("model name")] if info.exists() else []
-    return {"processor": names[0] if names else platform.processor() or platform.machine(), "cores": os.cpu_count(),
-            "load before": round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None, "system": platform.platform(),
+    lines = info.read_text().splitlines() if info.exists() else []
+    name = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.processor())
+    return {"processor": name or platform.machine(), "cores": os.cpu_count(), "system": platform.platform(),
+            "load before": round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else "unknown",
             "python": platform.python_version(), "numpy": np.__version__, "date": datetime.now(UTC).isoformat(timespec="minutes")}
 
 
-def taken(action: Callable[[], object]) -> float:
+def taken(action: Callable[[], object], clock: Callable[[], float] = time.process_time) -> float:
     """Seconds that `action` takes."""
-    start = time.perf_counter()
+    start = clock()
     action()
-    return time.perf_counter() - start
+    return clock() - start
 
 
-def in_turns(actions: Mapping[Any, Callable[[], object]], most: int, seconds: float) -> dict[Any, list[float]]:
+def in_turns(actions: Mapping[Any, Callable[[], object]], most: int, seconds: float,
+             clock: Callable[[], float] = time.process_time) -> dict[Any, list[float]]:
     """Times of each action, taken in turns: at least one turn, at most `most`, no new one that would pass `seconds`."""
     times: dict[Any, list[float]] = {key: [] for key in actions}
     start = time.perf_counter()
     for turn in range(1, most + 1):
         for key, action in actions.items():
-            times[key].append(taken(action))
+            times[key].append(taken(action, clock))
         if (time.perf_counter() - start) * (turn + 1) / turn > seconds:
             break
     return times
@@ -133,11 +137,12 @@ def cold_start(turns: int) -> Table:
                 usable[name] = arguments
         inside: list[float] = []
         times = in_turns({n: (lambda a=a: inside.append(float(run(a).stdout))) if a[-1] is REGISTRY else (lambda a=a: run(a))
-                          for n, a in usable.items()}, turns, 60)
+                          for n, a in usable.items()}, turns, 20, time.perf_counter)
     for name, values in times.items():
         values = inside if usable[name][-1] is REGISTRY else values
         rows.append({"what": name, "median, s": f"{statistics.median(values):.3f}", "least, s": f"{min(values):.3f}", "times": len(values)})
-    return Table("Cold start", "Each a new process, after one that is not counted (so that files are in the disk cache).", rows)
+    return Table("Cold start", "Each a new process, by the clock, after one that is not counted (its files are then in the disk cache).",
+                 rows)
 
 
 # ---------------------------------------------------------------- throughput
@@ -187,8 +192,8 @@ def throughput(registry: Registry, scenario: Scenario, quick: bool) -> Table:
     """Runs per second on one core."""
     setups = {s: resolve(registry, changed(scenario, *s)) for s in SCHEMES}
     for setup in setups.values():  # programs written, memory touched
-        for compiled in (True, False):
-            ensemble(setup, 2, compiled)
+        for count, compiled in ((1, True), (2, True), (2, False)):
+            ensemble(setup, count, compiled)
     plans = ((1, 20, 1), (1000, 5, 4), (20_000, 1, 1)) if quick else ((1, 50, 4), (1000, 7, 8), (20_000, 5, 22), (100_000, 3, 14))
     rows = []
     for count, most, seconds in plans:
@@ -211,15 +216,15 @@ def throughput(registry: Registry, scenario: Scenario, quick: bool) -> Table:
                 row["compiled / plain"] = f"{statistics.median(gains):.2f}"
             rows.append(row)
     years = scenario.horizon - setups[SCHEMES[0]].base_year
-    return Table("Throughput", f"{scenario.id}, {years} years, {len(setups[SCHEMES[0]].drawn)} uncertain inputs, one core, blocks of {runs.BLOCK:,} "
-                 "runs, four variables kept, draws included. Median (least to greatest; turns). The Python loop is tests/naive.py, one run.", rows)
+    return Table("Throughput", f"{scenario.id}, {years} years, {len(setups[SCHEMES[0]].drawn)} uncertain inputs, one core, blocks of "
+                 f"{runs.BLOCK:,} runs, four variables kept, draws included. Median (least to greatest; turns). The Python loop is "
+                 "tests/naive.py, one run.", rows)
 
 
 def whole_run(registry: Registry, scenario: Scenario, quick: bool) -> Table:
     """`run` as users call it, and the memory it takes."""
     rows = []
-    counts = (1, 1000, 20_000) if quick else (1, 1000, 20_000, 100_000)
-    for count in counts:
+    for count in (1, 1000) if quick else (1, 1000, 20_000, 100_000):
         keep: Any = None if count <= 20_000 else HEADLINE
         seconds = [taken(lambda count=count, keep=keep: runs.run(scenario, registry, runs=count, keep=keep))
                    for _ in range(1 if quick or count > 1000 else 5)]
@@ -228,9 +233,9 @@ def whole_run(registry: Registry, scenario: Scenario, quick: bool) -> Table:
         before, peak = map(float, child.stdout.split()) if child.returncode == 0 else (float("nan"), float("nan"))
         rows.append({"runs": f"{count:,}", "variables kept": len(runs.KEPT if keep is None else keep), "s": figure(seconds, ".3f"),
                      "runs/s": figure([count / s for s in seconds]), "peak memory, MB": f"{peak:.0f}",
-                     "over one run, MB": f"{peak - before:.0f}"})
-    return Table("The whole of run()", f"{scenario.id} as it stands: {scenario.method}, {scenario.steps_per_year} steps a year. Peak memory: another "
-                 "process, four variables kept; over what one run takes.", rows)
+                     "more than for one run, MB": f"{peak - before:.0f}"})
+    return Table("The whole of run()", f"{scenario.id} as it stands: {scenario.method}, {scenario.steps_per_year} steps a year. "
+                 "Peak memory: of another process, with four variables kept.", rows)
 
 
 # ---------------------------------------------------------------- error against cost
@@ -238,27 +243,31 @@ def whole_run(registry: Registry, scenario: Scenario, quick: bool) -> Table:
 def accuracy(registry: Registry, scenario: Scenario, quick: bool) -> Table:
     """Error of the headline indicators against RK4 with 64 steps, and what it costs."""
     setup = resolve(registry, scenario)
-    drawn, many = setup.draw(0, 256, 1), setup.draw(0, runs.BLOCK, 1)
+    count = runs.BLOCK // 4 if quick else runs.BLOCK
+    drawn, many = setup.draw(0, 256, 1), setup.draw(0, count, 1)
     exact = integrate(resolve(registry, changed(scenario, "rk4", 64)), drawn, 256, True)
     schemes = [(method, steps) for method in METHODS for steps in (1, 2, 4, 8, 16, 32)]
     found = {s: resolve(registry, changed(scenario, *s)) for s in schemes}
-    times = in_turns({s: lambda x=x: integrate(x, many, runs.BLOCK, True) for s, x in found.items()}, 1 if quick else 3, 2 if quick else 12)
+    times = in_turns({s: lambda x=x: integrate(x, many, count, True) for s, x in found.items()}, 1 if quick else 3, 15)
     rows: list[dict[str, Any]] = []
     for scheme in schemes:
         near = integrate(found[scheme], drawn, 256, True)
         errors = np.stack([np.abs(near[n] / exact[n] - 1) for n in HEADLINE]).max(axis=(0, 1))
         good = np.isfinite(errors)
-        rows.append({"method": scheme[0], "steps a year": scheme[1], "greatest error": f"{errors[good].max():.1e}" if good.any() else "-",
-                     "median error": f"{np.median(errors[good]):.1e}" if good.any() else "-", "runs that left the finite numbers": int((~good).sum()),
-                     "runs/s": figure([runs.BLOCK / t for t in times[scheme]])})
-    return Table("Error against cost", f"{scenario.id}: relative error of {', '.join(HEADLINE)} at any year to {scenario.horizon}, against rk4 with 64 "
-                 f"steps, over 256 drawn runs. Cost: {runs.BLOCK:,} runs, without draws.", rows)
+        worst, middle = (errors[good].max(), np.median(errors[good])) if good.any() else (np.nan, np.nan)
+        rows.append({"method": scheme[0], "steps a year": scheme[1], "greatest error": f"{worst:.1e}", "median error": f"{middle:.1e}",
+                     "runs not finite": int((~good).sum()), "runs/s": figure([count / t for t in times[scheme]])})
+    return Table("Error against cost", f"{scenario.id}: relative error of {', '.join(HEADLINE)} at any year to {scenario.horizon}, against "
+                 f"rk4 with 64 steps, over 256 drawn runs. Cost: {count:,} runs at once, without draws.", rows)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Measure speed and accuracy on this machine.")
     parser.add_argument("--quick", action="store_true", help="fewer sizes and turns: under 20 seconds")
     quick = parser.parse_args().quick
+    if any(os.environ.get(name) != "1" for name in ONE_THREAD):  # these are read when numpy is imported
+        command = [sys.executable, str(HERE / "run.py"), *sys.argv[1:]]
+        sys.exit(subprocess.run(command, env=os.environ | ONE_THREAD, check=False).returncode)
     start = time.perf_counter()
     about = machine()
     registry, scenario = load_registry(), default_scenario()

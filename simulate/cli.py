@@ -335,3 +335,27 @@ def model(
             r["documentation"] + (f" ({r['source']})" if r["source"] else "")] for r in rows],
           notes=[f"{len(rows)} variables; units agree."])
 
+
+exports = typer.Typer(no_args_is_help=True, help="Write the model for other programs.")
+app.add_typer(exports, name="export")
+
+
+@exports.command()
+@guarded
+def xmile(
+    scenario: Annotated[str, typer.Argument(help="Scenario by name or file, whose values the file carries.")],
+    out: Annotated[Path, typer.Option(help="File to write: .xmile, .stmx or .xml.")],
+    run: Annotated[int | None, typer.Option(help="Values of this run of the ensemble. [default: every input at its median]")] = None,
+    steps: Annotated[int, typer.Option(help="Euler steps per year, a power of two.")] = 16,
+    data: Data = None,
+) -> None:
+    """Write the model with one scenario's values as XMILE 1.0, for PySD, Stella, Vensim and others."""
+    from simulate import scenarios, setups
+    from simulate.interop.xmile import write_xmile
+
+    if run is not None and run < 0:
+        raise InvalidInput(Problem(f"--run: {run} is negative.", "Runs are numbered from 0."))
+    chosen = scenarios.load_scenario(scenario)
+    setup = setups.resolve(registry_with(data), chosen)
+    drawn = None if run is None else setup.draw(run, run + 1, chosen.seed)
+    print(f"written: {write_xmile(out, setup, drawn, steps_per_year=steps)}")  # noqa: T201

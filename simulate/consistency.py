@@ -253,14 +253,14 @@ def _conflict(economy: Economy, component: Component | None, mask: int) -> Confl
 def _dissolves(session: _Session, economy: Economy, mask: int) -> tuple[dict[str, str], ...]:
     """Single other readings under which the same sides of the same statements hold together."""
     wanted = {(source.statement.id, economy.items[e].side) for e in _bits(mask) for source in economy.items[e].sources}
-    bands = {(economy.items[e].prior.id, economy.items[e].side) for e in _bits(mask) if economy.items[e].prior}  # type: ignore[union-attr]
+    priors = {(p.id, economy.items[e].side) for e in _bits(mask) if (p := economy.items[e].prior)}
     found = []
     for name, reading in session.identities.readings.items():
         for option in reading.options:
             if option == economy.readings[name] or not _affects(session, economy, name, option):
                 continue
             other = session.economy({**economy.readings, name: option})
-            chosen = sum(1 << e for e, item in enumerate(other.items) if (item.prior and (item.prior.id, item.side) in bands)
+            chosen = sum(1 << e for e, item in enumerate(other.items) if (item.prior and (item.prior.id, item.side) in priors)
                          or any((s.statement.id, item.side) in wanted for s in item.sources))
             asked = [c for c in other.components if c.oracle.mask & chosen]
             if all(c.oracle.ask(c.oracle.mask & chosen).feasible for c in asked) and not any(
@@ -388,7 +388,7 @@ def _verdict(session: _Session, readings: Mapping[str, str], alternatives: bool)
                     dissolving = _dissolves(session, economy, mask) if alternatives else ()
                     kept.append(dataclasses.replace(made, dissolves_if=dissolving))
                     complete &= made.checked
-        give_way += [tuple(economy.items[e].prior.id for e in _bits(m) if economy.items[e].prior) for m in found.give_way]  # type: ignore[union-attr]
+        give_way += [tuple(p.id for e in _bits(m) if (p := economy.items[e].prior)) for m in found.give_way]
         if _foreign(session, economy, component):
             notes.append("statements about other places clash among themselves and were partly left out of the witness")
         off |= found.off
@@ -476,7 +476,8 @@ def implied(registry: Registry, region: str, indicator: str, year: int | str | N
     return [_range(session, Quantity(indicator, region, t), chosen, priors, including) for t in times]
 
 
-def _range(session: _Session, q: Quantity, readings: Mapping[str, str], priors: bool, including: bool = False) -> Range:
+def _range(session: _Session, q: Quantity, readings: Mapping[str, str], priors: bool, including: bool = False,
+           cite: bool = True) -> Range:
     def build(chosen: Mapping[str, str]) -> tuple[Economy, Component | None, int, int]:
         economy = Economy(session.registry, session.identities, session.places, chosen, session.statements, keep=[q], priors=priors,
                           limits=session.limits)
@@ -505,6 +506,7 @@ def _range(session: _Session, q: Quantity, readings: Mapping[str, str], priors: 
         else:
             _, ways, _ = component.oracle.conflicts(mask & component.statements)
             off = min(ways, key=int.bit_count, default=mask & component.statements)
+    assert component is not None
     if component.oracle.ask(mask & ~off).feasible is False:
         _, ways, _ = component.oracle.conflicts(mask & component.priors, mask & component.statements & ~off)
         off |= min(ways, key=int.bit_count, default=component.priors)
@@ -521,7 +523,7 @@ def _range(session: _Session, q: Quantity, readings: Mapping[str, str], priors: 
         decided &= end is not None
         open_ = end is None or not isfinite(end) or (end == 0.0 and not session.identities.is_growth(q.indicator))
         ends.append(None if open_ or end is None else economy.scale.outer(q, end))
-        binding.append(() if open_ or end is None else _binding(economy, component, v, side, end, mask))
+        binding.append(() if open_ or end is None or not cite else _binding(economy, component, v, side, end, mask))
     return Range(q, unit, ends[0], ends[1], binding[0], binding[1], stated, dict(readings), left_out, decided)
 
 
@@ -558,7 +560,7 @@ def accounting(registry: Registry, region: str, *, reading: str = "plan", readin
                 "investment_share", "icor", "tfp_growth"):
             target = next((s for s in session.statements if quantity_of(s, registry, session.identities, chosen)
                            == Quantity("gdp_growth", region, q.time)), None)
-            r = _range(session, q, chosen, priors=True)
+            r = _range(session, q, chosen, priors=True, cite=False)
             if r.low is not None or r.high is not None:
                 found.append(need(session.identities, q.indicator, q.time[1:], r.low, r.high, float(target.value or 0) if target else None))
     return found

@@ -670,9 +670,6 @@ class Oracle:
 
     def _scip(self, mask: int, rows: list[int], state: _State) -> Answer:
         self.calls += 1
-        import os
-        import time
-        if os.environ.get("DBG"): T0=time.time()
         if self.limits.seconds <= 0 or self.limits.nodes <= 0:
             return Answer(None)
         built = self._build(mask, rows, state)
