@@ -19,6 +19,7 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -36,8 +37,10 @@ from simulate.setups import Setup, resolve
 ONE_THREAD = {f"{name}_NUM_THREADS": "1" for name in ("OMP", "OPENBLAS", "MKL", "NUMEXPR")}
 HERE = Path(__file__).resolve().parent
 SCHEMES = (("euler", 8), ("rk4", 2), ("rk4", 4), ("rk4", 8))
+BLOCKS = (512, 1024, 2048, 4096, 8192, 16_384)
 MEMORY = """
 import re, resource
+from dataclasses import replace
 from pathlib import Path
 from simulate import runs
 from simulate.registry import load_registry
@@ -46,7 +49,7 @@ def peak():
     status = Path("/proc/self/status")  # where there is one: getrusage there counts the parent's memory too
     own = re.search(r"VmHWM:\\s*(\\d+) kB", status.read_text()) if status.exists() else None
     return (int(own.group(1)) if own else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss) / 1024
-registry, scenario = load_registry(), default_scenario()
+registry, scenario = load_registry(), replace(default_scenario(), method="euler", steps_per_year=1)  # as much memory, less time
 runs.run(scenario, registry, runs=1, keep={keep})
 before = peak()
 runs.run(scenario, registry, runs={count}, keep={keep})
@@ -136,10 +139,13 @@ def cold_start(turns: int) -> Table:
             else:
                 usable[name] = arguments
         inside: list[float] = []
-        times = in_turns({n: (lambda a=a: inside.append(float(run(a).stdout))) if a[-1] is REGISTRY else (lambda a=a: run(a))
-                          for n, a in usable.items()}, turns, 20, time.perf_counter)
-    for name, values in times.items():
-        values = inside if usable[name][-1] is REGISTRY else values
+
+        def load() -> None:
+            inside.append(float(run(["-c", REGISTRY]).stdout))
+
+        times = in_turns({n: load if a[-1] is REGISTRY else partial(run, a) for n, a in usable.items()}, turns, 20, time.perf_counter)
+    for name in times:
+        values = inside if usable[name][-1] is REGISTRY else times[name]
         rows.append({"what": name, "median, s": f"{statistics.median(values):.3f}", "least, s": f"{min(values):.3f}", "times": len(values)})
     return Table("Cold start", "Each a new process, by the clock, after one that is not counted (its files are then in the disk cache).",
                  rows)
@@ -163,10 +169,10 @@ def integrate(setup: Setup, drawn: Mapping[str, Array], count: int, compiled: bo
             fixed={f"policy_{n}": np.zeros(1) for n in LEVERS if n not in scenario.levers})
 
 
-def ensemble(setup: Setup, count: int, compiled: bool) -> None:
+def ensemble(setup: Setup, count: int, compiled: bool, block: int = runs.BLOCK) -> None:
     """Draw and integrate `count` runs, block by block."""
-    for start in range(0, count, runs.BLOCK):
-        stop = min(start + runs.BLOCK, count)
+    for start in range(0, count, block):
+        stop = min(start + block, count)
         integrate(setup, setup.draw(start, stop, 1), stop - start, compiled)
 
 
@@ -194,14 +200,14 @@ def throughput(registry: Registry, scenario: Scenario, quick: bool) -> Table:
     for setup in setups.values():  # programs written, memory touched
         for count, compiled in ((1, True), (2, True), (2, False)):
             ensemble(setup, count, compiled)
-    plans = ((1, 20, 1), (1000, 5, 4), (20_000, 1, 1)) if quick else ((1, 50, 4), (1000, 7, 8), (20_000, 5, 22), (100_000, 3, 14))
+    plans = ((1, 20, 1), (1000, 5, 4), (20_000, 1, 1)) if quick else ((1, 50, 3), (1000, 7, 6), (20_000, 5, 16), (100_000, 3, 10))
     rows = []
     for count, most, seconds in plans:
         actions: dict[Any, Callable[[], object]] = {}
         for scheme, setup in setups.items():
-            actions[scheme, "compiled"] = lambda setup=setup, count=count: ensemble(setup, count, True)
-            if count <= (1000 if quick else 20_000):
-                actions[scheme, "plain"] = lambda setup=setup, count=count: ensemble(setup, count, False)
+            actions[scheme, "compiled"] = partial(ensemble, setup, count, True)
+            if count <= 1000 or (count == 20_000 and not quick and scheme in SCHEMES[:2]):  # the others would take too long
+                actions[scheme, "plain"] = partial(ensemble, setup, count, False)
             loop = scalar_loop(setup) if count == 1 else None
             if loop:
                 actions[scheme, "scalar"] = loop
@@ -221,13 +227,20 @@ def throughput(registry: Registry, scenario: Scenario, quick: bool) -> Table:
                  "tests/naive.py, one run.", rows)
 
 
+def block_sizes(registry: Registry, scenario: Scenario) -> Table:
+    """What the number of runs worked through at once does."""
+    setup = resolve(registry, changed(scenario, "rk4", 2))
+    times = in_turns({block: partial(ensemble, setup, BLOCKS[-1], True, block) for block in BLOCKS}, 3, 6)
+    rows = [{"block, runs": f"{block:,}", "runs/s": figure([BLOCKS[-1] / t for t in times[block]])} for block in BLOCKS]
+    return Table("Block size", f"{scenario.id}, rk4 with 2 steps, {BLOCKS[-1]:,} runs, draws included. In use: {runs.BLOCK:,}.", rows)
+
+
 def whole_run(registry: Registry, scenario: Scenario, quick: bool) -> Table:
     """`run` as users call it, and the memory it takes."""
     rows = []
     for count in (1, 1000) if quick else (1, 1000, 20_000, 100_000):
         keep: Any = None if count <= 20_000 else HEADLINE
-        seconds = [taken(lambda count=count, keep=keep: runs.run(scenario, registry, runs=count, keep=keep))
-                   for _ in range(1 if quick or count > 1000 else 5)]
+        seconds = [taken(partial(runs.run, scenario, registry, runs=count, keep=keep)) for _ in range(1 if quick or count > 1000 else 5)]
         text = MEMORY.format(keep=repr(HEADLINE), count=count)
         child = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, check=False)
         before, peak = map(float, child.stdout.split()) if child.returncode == 0 else (float("nan"), float("nan"))
@@ -248,7 +261,7 @@ def accuracy(registry: Registry, scenario: Scenario, quick: bool) -> Table:
     exact = integrate(resolve(registry, changed(scenario, "rk4", 64)), drawn, 256, True)
     schemes = [(method, steps) for method in METHODS for steps in (1, 2, 4, 8, 16, 32)]
     found = {s: resolve(registry, changed(scenario, *s)) for s in schemes}
-    times = in_turns({s: lambda x=x: integrate(x, many, count, True) for s, x in found.items()}, 1 if quick else 3, 15)
+    times = in_turns({s: partial(integrate, x, many, count, True) for s, x in found.items()}, 1 if quick else 3, 8)
     rows: list[dict[str, Any]] = []
     for scheme in schemes:
         near = integrate(found[scheme], drawn, 256, True)
@@ -274,8 +287,9 @@ def main() -> None:
     head = "# Benchmarks\n\n" + "\n".join(f"- {name}: {value}" for name, value in about.items()) + "\n"
     print(head)
     tables: list[Table] = []
-    for measure in (lambda: cold_start(1 if quick else 5), lambda: throughput(registry, scenario, quick),
-                    lambda: whole_run(registry, scenario, quick), lambda: accuracy(registry, scenario, quick)):
+    for measure in (partial(cold_start, 1 if quick else 4), partial(throughput, registry, scenario, quick),
+                    *([] if quick else [partial(block_sizes, registry, scenario)]), partial(whole_run, registry, scenario, quick),
+                    partial(accuracy, registry, scenario, quick)):
         tables.append(measure())
         print(tables[-1].markdown(), flush=True)
     seconds = time.perf_counter() - start

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
 _HOME = {
     "InvalidInput": "errors", "Problem": "errors", "Registry": "registry", "Scenario": "scenarios", "Trajectories": "runs",
-    "default_scenario": "scenarios", "judge_all": "attainment", "list_scenarios": "scenarios", "load_registry": "registry", "load_scenario": "scenarios",
+    "default_scenario": "scenarios", "judge_all": "attainment", "list_scenarios": "scenarios",
+    "load_registry": "registry", "load_scenario": "scenarios",
     "regional_model": "region", "run": "runs", "summary": "attainment",
 }
 

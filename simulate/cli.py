@@ -244,7 +244,8 @@ def show_run(result: Trajectories, summary: dict[str, Any], lang: str, all_targe
     if all_targets:
         more = [[catalogue[a.statement.indicator].label(lang), units.label(a.unit, lang), a.statement.when, number(a.projected[1]),
                  f"{number(a.projected[0])} – {number(a.projected[2])}", f"{sense(a.statement.sense)}{printed(a.value)}",
-                 w["imposed"] if a.imposed else percent(a.probability), "-" if a.imposed else percent(a.nominal)] for a in attainment.judge_all(result)]
+                 w["imposed"] if a.imposed else percent(a.probability), "-" if a.imposed else percent(a.nominal)]
+                for a in attainment.judge_all(result)]
         table("", [w["indicator"], w["unit"], w["year"], w["median"], w["range"], w["target"], w["probability"], w["current"]], more,
               right=(3, 4, 5, 6, 7))
 

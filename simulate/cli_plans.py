@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from simulate.errors import InvalidInput, Problem, nearest
 from simulate.cli import Data, Json, Lang, app, emit, guarded, language, printed, registry_with, sense, table
+from simulate.errors import InvalidInput, Problem, nearest
 
 if TYPE_CHECKING:
     from simulate.targets import Statement
@@ -58,7 +58,8 @@ def check(
             implied = w["growth"].format(r.growth)
         stated = r.value if r.value is not None else r.target.value
         shown = "" if stated is None else sense(r.target.sense) + printed(stated)
-        rows.append([r.indicator.label(lang), units.label(r.indicator.unit, lang), printed(r.base_value), shown, r.target.when, implied, f"{r.stated:g} %" if r.stated is not None else "", w.get(r.remark, r.remark)])
+        rows.append([r.indicator.label(lang), units.label(r.indicator.unit, lang), printed(r.base_value), shown, r.target.when, implied,
+                     f"{r.stated:g} %" if r.stated is not None else "", w.get(r.remark, r.remark)])
     table(w["title"].format(region=registry.region(region).label(lang), year=registry.base_year(region)),
           [w["indicator"], "", w["base"], w["target"], "", w["implied"], w["stated"], w["remark"]], rows, right=(2, 3, 5, 6))
     found = claims.thresholds(registry, region)
@@ -93,7 +94,7 @@ def targets(
     role: Annotated[str | None, typer.Option(help="Only baseline, target, achieved, context or vision.")] = None,
     document: Annotated[str | None, typer.Option(help="Only this document.")] = None,
     scope: Annotated[str | None, typer.Option(help="Only this place that is not a region.")] = None,
-    conflicts: Annotated[bool, typer.Option("--conflicts", help="Only statements that contradict another, with which is used and why.")] = False,
+    conflicts: Annotated[bool, typer.Option("--conflicts", help="Only statements that contradict another, and which is used.")] = False,
     form: Annotated[str, typer.Option("--format", help="table, csv or json.")] = "table",
     data: Data = None, as_json: Json = False, lang: Lang = None,
 ) -> None:
@@ -106,7 +107,8 @@ def targets(
             ("format", form, ("table", "csv", "json"))):
         if value is not None and value not in known:
             raise InvalidInput(Problem(f"--{name}: {value!r} is not known.", nearest(value, known, "Known")))
-    found = list(registry.find(region=region, scope=scope, indicator=indicator, year=year, roles=(role,) if role else (), document=document))
+    found = list(registry.find(region=region, scope=scope, indicator=indicator, year=year, roles=(role,) if role else (),
+                               document=document))
     if conflicts:
         concerned = registry.superseded | {s.id for s in registry.statements if s.prefers}
         found = sorted((s for s in found if s.id in concerned), key=lambda s: (s.indicator, s.place, s.id in registry.superseded))

@@ -195,15 +195,18 @@ class _Body:
 
 
 def _needed(roots: Iterable[Node]) -> list[Node]:
-    """Return `roots` and all they depend on, in the order recorded: operands first."""
+    """Return `roots` and all they depend on: operands first, each close before its first use, so that few wait in buffers."""
     found: dict[int, Node] = {}
-    waiting = list(roots)
-    while waiting:
-        node = waiting.pop()
-        if node.number not in found:
-            found[node.number] = node
-            waiting += node.arguments
-    return [found[number] for number in sorted(found)]
+    for root in roots:
+        waiting = [root]
+        while waiting:
+            missing = next((a for a in waiting[-1].arguments if a.number not in found), None)
+            if missing:
+                waiting.append(missing)
+            else:
+                node = waiting.pop()
+                found[node.number] = node
+    return list(found.values())
 
 
 def _place(node: Node) -> str:
@@ -323,7 +326,7 @@ class Compiled:
 
 
 def _row(name: str, index: tuple[int, ...]) -> str:
-    return "_".join((name, *map(str, index)))
+    return "__".join((name, *map(str, index)))  # two: an arrayed x and a scalar x_0 may both be there
 
 
 def _vectors(array: Array) -> list[Array]:

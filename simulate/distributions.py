@@ -7,14 +7,15 @@ design of points in the unit cube (Sobol, Latin hypercube) can take the place of
 from __future__ import annotations
 
 import hashlib
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any
 
 from simulate.records import record
 
-Array = NDArray[np.float64]
+if TYPE_CHECKING:  # the registry reads distributions without drawing from them: it need not wait for numpy
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Array = NDArray[np.float64]
 
 
 @record
@@ -42,8 +43,9 @@ class Distribution:
         kind, values = names[0], getattr(self, names[0])
         count = {"uniform": 2, "triangular": 3, "normal": 2, "lognormal": 2, "beta": 4}.get(kind, len(values))
         if len(values) != count:
-            raise ValueError(f"{kind}: {len(values)} numbers given, {count} needed.\nWrite uniform: [low, high], triangular: [low, mode, high], normal: [mean, sd], lognormal: [median, sigma] or "
-                             "beta: [a, b, low, high].")
+            forms = ("uniform: [low, high], triangular: [low, mode, high], normal: [mean, sd], lognormal: [median, sigma] or "
+                     "beta: [a, b, low, high]")
+            raise ValueError(f"{kind}: {len(values)} numbers given, {count} needed.\nWrite {forms}.")
         if kind == "uniform" and not values[0] < values[1]:
             raise ValueError(f"uniform: low {values[0]:g} is not below high {values[1]:g}.\nWrite [low, high].")
         if kind == "triangular" and not (values[0] <= values[1] <= values[2] and values[0] < values[2]):
@@ -67,6 +69,8 @@ class Distribution:
 
     def quantile(self, u: Array) -> Array:
         """Inverse of the cumulative distribution at `u` (any shape, values in (0, 1))."""
+        import numpy as np
+
         u = np.asarray(u, dtype=float)
         a = self.numbers
         match self.kind:
@@ -95,15 +99,19 @@ class Distribution:
         """Least and greatest value; for unbounded ones the 0.1 % and 99.9 % quantiles."""
         if self.kind == "choice":
             return min(self.numbers), max(self.numbers)
-        ends = self.quantile(np.array([0.001, 0.999])) if self.kind in ("normal", "lognormal") else None
-        if ends is not None:
-            return float(ends[0]), float(ends[1])
+        if self.kind in ("normal", "lognormal"):
+            return self._at(0.001), self._at(0.999)
         return (self.numbers[2], self.numbers[3]) if self.kind == "beta" else (self.numbers[0], self.numbers[-1])
 
     @property
     def centre(self) -> float:
         """The median."""
-        return float(self.quantile(np.array([0.5]))[0])
+        return self._at(0.5)
+
+    def _at(self, probability: float) -> float:
+        import numpy as np
+
+        return float(self.quantile(np.array([probability]))[0])
 
     def __str__(self) -> str:
         """Short form for tables: name and numbers."""
@@ -115,6 +123,8 @@ def uniforms(seed: int, name: str, start: int, stop: int) -> Array:
 
     Counter-based (Philox): number k depends on (seed, name, k) alone, whatever block, process or machine asks.
     """
+    import numpy as np
+
     key = int.from_bytes(hashlib.sha256(f"{seed}/{name}".encode()).digest()[:16], "little")
     generator: Any = np.random.Philox(key=key)
     generator.advance(start // 4)  # one counter value yields four numbers

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 import yaml
 
@@ -323,50 +323,11 @@ def _hints(kind: type) -> dict[str, Any]:
     return typing.get_type_hints(kind)
 
 
-def _schema(hint: Any) -> dict[str, Any]:
-    """Return what pydantic calls the core schema of a type of ours.
-
-    pydantic's TypeAdapter makes the same in five times the time, most of it its own import; `tests/test_documents.py`
-    holds the two against each other.
-    """
-    if hint in (int, float, str, bool):
-        return {"type": hint.__name__}
-    if dataclasses.is_dataclass(hint):
-        fields = [{"type": "dataclass-field", "name": f.name, "schema": _field_schema(f, _hints(typing.cast(type, hint))[f.name])}
-                  for f in dataclasses.fields(hint)]
-        return {"type": "dataclass", "cls": hint, "fields": [f["name"] for f in fields], "post_init": hasattr(hint, "__post_init__"),
-                "config": {"strict": True, "allow_inf_nan": False, "extra_fields_behavior": "forbid"},
-                "schema": {"type": "dataclass-args", "dataclass_name": getattr(hint, "__name__", ""), "fields": fields}}
-    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
-    if origin is Literal:
-        return {"type": "literal", "expected": list(arguments)}
-    if origin in (typing.Union, types.UnionType):
-        arms = [_schema(a) for a in arguments if a is not type(None)]
-        inner = arms[0] if len(arms) == 1 else {"type": "union", "choices": arms}
-        return {"type": "nullable", "schema": inner} if type(None) in arguments else inner
-    if origin is tuple:
-        endless = arguments[-1] is Ellipsis
-        schema: dict[str, Any] = {"type": "tuple", "items_schema": [_schema(a) for a in arguments if a is not Ellipsis], "strict": True}
-        return schema | ({"variadic_item_index": 0} if endless else {})
-    if origin is dict:
-        return {"type": "dict", "keys_schema": _schema(arguments[0]), "values_schema": _schema(arguments[1])}
-    raise TypeError(f"no schema for {hint}")
-
-
-def _field_schema(f: dataclasses.Field[Any], hint: Any) -> dict[str, Any]:
-    schema = _schema(hint)
-    if f.default is not dataclasses.MISSING:
-        return {"type": "default", "schema": schema, "default": f.default}
-    if f.default_factory is not dataclasses.MISSING:
-        return {"type": "default", "schema": schema, "default_factory": f.default_factory}
-    return schema
-
-
 @cache
 def _validator(kind: Any) -> Any:
-    from pydantic_core import SchemaValidator
+    from pydantic import TypeAdapter
 
-    return SchemaValidator(typing.cast(Any, _schema(kind)), typing.cast(Any, {"strict": True, "allow_inf_nan": False}))
+    return TypeAdapter(kind).validator
 
 
 def _inside(kind: Any, path: Iterable[str | int]) -> Any:

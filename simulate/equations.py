@@ -97,8 +97,8 @@ def attracted_investment(attraction_effect, policy_investment_promotion, output)
 def own_investment(investment_ratio, investment_shift, output, return_index, return_response, investment_effect,
                    policy_investment_promotion, finance_effect, policy_finance):
     """Fixed-asset investment that firms in the region want: a share of output that follows returns."""
-    return (investment_ratio * investment_shift * (1 + investment_effect * policy_investment_promotion) * (1 + finance_effect * policy_finance)
-            ) * output * power(return_index, return_response)
+    return (investment_ratio * investment_shift * (1 + investment_effect * policy_investment_promotion)
+            * (1 + finance_effect * policy_finance)) * output * power(return_index, return_response)
 
 
 @equation("CNY100M/year")

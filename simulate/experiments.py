@@ -277,8 +277,7 @@ def _planned(first: Scenario, registry: Registry, setting: SweepSetting, design:
                                            "Let each equation stand under one question."))
             cases.append(Case(s, dict(zip(setting.structures, (name for name, _ in chosen), strict=True)), dict(changes)))
     made = [case.setup(registry) for case in cases]
-    for setup in made:
-        setup.model.check_units()
+    regional_model().check_units()
     drawn = tuple(dict.fromkeys(n for setup in made for n in setup.drawn))
     design = designs.covering(design, drawn)
     unknown = [n for n in design.names or () if n not in drawn]
@@ -361,7 +360,10 @@ def schema(plan: Plan) -> Any:
 
 
 def rows(plan: Plan, start: int, stop: int, kernel: Kernel = runs.project) -> Any:
-    """Compute runs `start`..`stop`-1 and return them as an Arrow table; a column that a case does not have is null there."""
+    """Compute runs `start`..`stop`-1 and return them as an Arrow table; a column that a case does not have is null there.
+
+    `finite` says whether every variable kept is finite in every year of the projection, reported or not.
+    """
     import pyarrow as pa
 
     count = stop - start

@@ -531,7 +531,7 @@ class _Compiler:
             self.problems.append(Problem(f"formula of {spec.id}: {error}.",
                                          "The head of identities.yaml says what formulas may hold.", where))
             return
-        needs = frozenset("~".join((names.get(part, part) for part in n.split("~"))) for n in spec.needs)
+        needs = frozenset("~".join(names.get(part, part) for part in n.split("~")) for n in spec.needs)
         unless = names.get(spec.unless_stated, spec.unless_stated) if spec.unless_stated else None
         self.templates.append(Template(spec, tree, tuple(refs), frozenset(summed), needs, unless, self.constants, self.groups))
 

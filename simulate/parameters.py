@@ -58,7 +58,7 @@ STRUCTURE: tuple[Parameter, ...] = (
     Parameter("sector_share", "1", None, "Share of each sector in base-year GDP", "the region's data", over="sector"),
     Parameter("industrial", "1", None, "1 for sectors whose value added is industrial, else 0", "the region's data", over="sector"),
     Parameter("cluster_revenue_base", "CNY100M/year", None, "Base-year revenue of each cluster", "the region's data", over="cluster"),
-    Parameter("cluster_membership", "1", None, "1 where a cluster moves with a sector, else 0; shares of GDP where it moves with the whole economy (clusters by sectors)",
+    Parameter("cluster_membership", "1", None, "1 where a cluster moves with a sector, else 0; shares of GDP where with the whole economy",
               "the region's data", over="cluster"),
     Parameter("firms_per_10k", "firm/firm10k", 1e4, "Firms in ten thousand firms", "definition"),
     Parameter("certificate_step", "year", 1.0, "Time a certificate spends in each of its three years", "certificate rules: three years"),

@@ -14,12 +14,12 @@ import numpy as np
 
 from simulate import growth, units
 from simulate.distributions import Distribution, uniforms
-from simulate.errors import InvalidInput, Problem
+from simulate.errors import InvalidInput, Problem, nearest
 from simulate.model import Array, Model, Parameter, TimeFunction
 from simulate.parameters import BASE_VALUES, LEVERS
 from simulate.region import OUTPUTS, regional_model
 from simulate.registry import Registry
-from simulate.scenarios import PathSetting, Scenario, parameter_and_element
+from simulate.scenarios import PathSetting, Scenario, domain, parameter_and_element
 from simulate.targets import Assumption, Region
 
 Value = float | Distribution
@@ -192,7 +192,7 @@ class _Resolver:
 
     def __init__(self, registry: Registry, scenario: Scenario, model: Model) -> None:
         self.registry, self.scenario, self.model = registry, scenario, model
-        self.region = registry.region(scenario.region)
+        self.region = registry.region(scenario.region, scenario.place("region"))
         self.base_year = registry.base_year(scenario.region)
         self.problems: list[Problem] = []
         self.values: dict[str, Value] = {}
@@ -258,12 +258,12 @@ class _Resolver:
                                        "Give sectors: {industry: {zh:, en:, share: manufacturing_share, industrial: true}, "
                                        "services: {zh:, en:}} under the region in a seed file."))
         if self.scenario.horizon <= self.base_year:
-            raise InvalidInput(Problem(f"horizon: {self.scenario.horizon} is not after the base year {self.base_year}.",
-                                       "Give a later year.", self.scenario.place("horizon")))
-        early = [y for y in self.scenario.report_years if y <= self.base_year]
-        if early:
-            raise InvalidInput(Problem(f"report_years: {early[0]} is not after the base year {self.base_year}.", "Give later years.",
-                                       self.scenario.place("report_years")))
+            self.problems.append(Problem(f"horizon: {self.scenario.horizon} is not after the base year {self.base_year}.",
+                                         "Give a later year.", self.scenario.place("horizon")))
+        self.problems += [Problem(f"report_years: {year} is not after the base year {self.base_year}.", "Give later years.",
+                                  self.scenario.place("report_years"))
+                          for year in self.scenario.report_years if year <= self.base_year and year != self.scenario.horizon]
+        self.region_data()
         for p in self.model.parameters:
             if p in BASE_VALUES:
                 self.base_value(p.name, self.region.inputs.get(p.name.removesuffix("_base"), p.indicator or ""),
@@ -286,19 +286,45 @@ class _Resolver:
         for section in ("parameters", "uncertainties"):
             for key in getattr(self.scenario, section):
                 name, element = parameter_and_element(key)
-                if element and element not in (*sectors, *clusters):
-                    self.problems.append(Problem(f"{section}.{key}: the region has neither sector nor cluster {element!r}.",
-                                                 f"Sectors: {', '.join(sectors)}; clusters: {', '.join(clusters) or 'none'}.",
-                                                 self.scenario.place(section, key)))
+                over = self.model.over.get(name)
+                known = {"sector": sectors, "cluster": clusters}.get(over or "", ())
+                if element and element not in known:
+                    self.problems.append(Problem(f"{section}.{key}: the region has no {over or 'part'} {element!r}.",
+                                                 f"Known: {', '.join(known) or 'none'}.", self.scenario.place(section, key)))
         paths = {name: self.path(name, setting) for name, setting in self.scenario.paths.items()}
         if self.problems:
             raise InvalidInput(self.problems)
         return Setup(self.model, self.scenario, self.region, self.base_year, sectors, clusters, self.values, tuple(self.origins),
                      {n: p for n, p in paths.items() if p is not None})
 
+    def region_data(self) -> None:
+        """Check the names that the region's description and assumptions use for the model's parameters."""
+        where = self.scenario.region
+        known = {p.name: p for p in self.model.parameters}
+        feeds = [p.name.removesuffix("_base") for p in BASE_VALUES]
+        self.problems += [Problem(f"region {where!r}: inputs: the model takes no {name!r}.", nearest(name, feeds, "Inputs"))
+                          for name in self.region.inputs if name not in feeds]
+        for assumed in self.registry.assumptions:
+            if assumed.region != where or assumed.parameter is None:
+                continue
+            name, _ = parameter_and_element(assumed.parameter)
+            if name not in known:
+                self.problems.append(Problem(f"region {where!r}: assumptions: the model has no parameter {name!r}.", nearest(name, known)))
+                continue
+            low, high = domain(known[name])
+            least, greatest = assumed.range.support if assumed.range else (assumed.best, assumed.best)
+            if least < low or greatest > high:
+                self.problems.append(Problem(
+                    f"region {where!r}: assumptions: {assumed.parameter} from {least:g} to {greatest:g} lies outside {low:g} to {high:g}.",
+                    f"{known[name].documentation} [{known[name].unit}]."))
+
     def path(self, name: str, setting: PathSetting) -> PathSetting | None:
         """Turn a path into model units, taking the plan's own targets where it says so."""
         where = self.scenario.place("paths", name)
+        first = min(setting.values) if setting.values else setting.period[0] if setting.period else self.base_year + 1
+        if first < self.base_year or (setting.period and first <= self.base_year):
+            self.problems.append(Problem(f"paths.{name}: {first} lies before the years that are projected, from {self.base_year + 1} on.",
+                                         "Give later years.", where))
         output = next((o for o in OUTPUTS if o.variable == name), None)
 
         def to_model(value: float, unit: str | None) -> float:

@@ -228,7 +228,7 @@ def exact_quantiles(read: Callable[[list[str]], Iterator[Mapping[str, Array]]], 
                     if (name, span) in edges:
                         counts[name, span] += np.searchsorted(values, edges[name, span])
                     else:
-                        gathered[name, span].append(values[slice(*np.searchsorted(values, span))])
+                        gathered[name, span].append(values[slice(*np.searchsorted(values, span))].copy())  # not a view: it would hold all
         sorted_ = {k: np.sort(np.concatenate(v)) for k, v in gathered.items()}
         for (name, rank), (low, high, below, _) in list(open_.items()):
             if (name, (low, high)) in sorted_:

@@ -31,6 +31,7 @@ from simulate.experiments import Kernel, Plan, plain, rows, schema
 FORMAT, SCHEMA, MANIFEST = "simulate sweep", 1, "manifest.json"
 CHUNK = 16_384
 """Runs in a chunk unless another number is asked for: some 10 MB, a few seconds of one core."""
+MAX_CHUNK = 1_000_000
 LOSSES = 3
 """Times that workers may die with no chunk finished in between, before the sweep stops."""
 KERNELS = {"numpy": "simulate.runs:project"}
@@ -99,19 +100,25 @@ def dask(address: str) -> Iterator[Pool]:
     """Compute on a running Dask cluster, through its executor. Raises MissingExtra where `distributed` is not installed.
 
     Workers need this version of simulate, NumPy, SciPy and Arrow; what they compute comes back over the network, so they
-    need no disk. A task of a worker that dies goes to another.
+    need no disk. A task of a worker that dies goes to another. As many chunks are under way as there were threads when the
+    sweep began, and one more.
     """
     try:
         distributed: Any = import_module("distributed")
     except ImportError:
         raise MissingExtra("distributed", "dask") from None
     try:
+        lost = (distributed.KilledWorker, CancelledError, getattr(distributed.client, "ClosedClientError", CancelledError))
         client = distributed.Client(address, timeout=10, set_as_default=False)
     except (OSError, ValueError, TypeError, ImportError) as error:
         raise InvalidInput(Problem(f"dask: no scheduler answers at {address}: {type(error).__name__}.",
                                    "Give its address as the scheduler prints it, tcp://host:port.")) from None
     try:
-        yield Pool(client.get_executor, max(1, sum(client.nthreads().values())), (distributed.KilledWorker, CancelledError))
+        try:
+            client.wait_for_workers(1, timeout=60)
+        except TimeoutError:
+            raise InvalidInput(Problem(f"dask: the cluster at {address} has no workers.", "Start some: dask worker ADDRESS.")) from None
+        yield Pool(client.get_executor, max(1, sum(client.nthreads().values())), lost)
     finally:
         client.close()
 
@@ -376,8 +383,9 @@ class _Work:
 
     def __init__(self, plan: Plan, folder: Path, chunk: int | None, kernel: Kernel | None) -> None:
         place = Place(folder / MANIFEST)
-        if chunk is not None and chunk < 1:
-            raise InvalidInput(Problem(f"chunk: {chunk} is not at least 1.", "Give a number of runs."))
+        if chunk is not None and not 1 <= chunk <= MAX_CHUNK:
+            raise InvalidInput(Problem(f"chunk: {chunk:,} is not between 1 and {MAX_CHUNK:,}.",
+                                       "A chunk is held in memory: 16,384 is usual."))
         known = read_manifest(folder)
         for leftover in folder.glob(".*.tmp"):
             if leftover.name.startswith((".part-", f".{MANIFEST}.")):
@@ -462,8 +470,8 @@ def _results(work: _Work, pool: Pool) -> Generator[tuple[int, bytes, int], None,
             if lost:
                 losses += 1
                 if losses >= LOSSES or not pool.owned:
-                    raise InvalidInput(Problem("the workers died while they computed.", "Perhaps memory ran out: use fewer workers, and "
-                                               "give the same command again: it goes on from here."))
+                    raise InvalidInput(Problem("the workers were lost while they computed.", "Perhaps memory ran out (use fewer), or the "
+                                               "cluster ended. Give the same command again: it goes on from here."))
                 waiting.extendleft(pending.values())
                 pending.clear()
                 executor.shutdown(wait=True)

@@ -182,9 +182,9 @@ def test_the_text_of_a_program() -> None:
     assert program.source.splitlines() == """\
 def bind(given, runs):
     mass_base_0, rate_1, = given
-    c4 = asarray(0.0)
     c9 = asarray(multiply(rate_1, rate_1))
     c10 = asarray(exp(c9))
+    c4 = asarray(0.0)
     b0 = empty(runs)
     b1 = empty(runs)
     def rates(moving, y, d):
@@ -201,12 +201,12 @@ def bind(given, runs):
         mass_6, = y
         d0, = d
         o0, o1, = o
-        positive(c4, out=o1)
         divide(mass_6, mass_base_0, out=b0)
         log(b0, out=b0)
         add(b0, c10, out=b1)  # gain
         multiply(rate_1, b0, out=o0)  # waste
         subtract(b1, o0, out=d0)
+        positive(c4, out=o1)
     return rates, report
 """.splitlines()
 

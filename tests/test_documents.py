@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import json
 import pickle
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
-from pydantic import TypeAdapter, ValidationError
 
 from simulate import documents
 from simulate.documents import Document, read, usable, validate
 from simulate.errors import InvalidInput, MissingExtra, Place, Problem, in_order, nearest
 from simulate.indicators import Indicator
-from simulate.records import record
 from simulate.scenarios import ScenarioFile
 from simulate.targets import SeedFile
 
@@ -400,70 +397,6 @@ def test_a_place_reads_from_the_working_folder(tmp_path: Path, monkeypatch: pyte
     monkeypatch.chdir(tmp_path)
     assert str(Place(tmp_path / "a.yaml", 3, 1)) == "a.yaml:3:1"
     assert str(Place(Path("/elsewhere/a.yaml"), 3)) == "/elsewhere/a.yaml:3"
-
-
-# --- our own schema against pydantic's
-
-
-@cache
-def adapter(kind: Any) -> Any:
-    return TypeAdapter(kind)
-
-
-def pydantics(kind: Any, text: str) -> Any:
-    """The value that pydantic's TypeAdapter makes of JSON, or its errors."""
-    try:
-        return adapter(kind).validate_json(text)
-    except ValidationError as caught:
-        return [(e["loc"], e["type"]) for e in caught.errors()]
-
-
-def ours(kind: Any, text: str) -> Any:
-    try:
-        return documents._validator(kind).validate_json(text)
-    except ValidationError as caught:
-        return [(e["loc"], e["type"]) for e in caught.errors()]
-
-
-@record
-class Odd:
-    """One field of every type that records use."""
-
-    a: int
-    b: float = 0.5
-    c: tuple[int, int] | None = None
-    d: dict[int, float | None] | None = None
-    e: int | float | None = None
-    f: tuple[Indicator, ...] = ()
-    g: bool = False
-    h: str = "x"
-
-
-JSON = st.recursive(st.none() | st.booleans() | st.integers(-3, 3000) | st.floats(width=16) | st.sampled_from(["", "x", "level", "5"]),
-                    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(
-                        st.sampled_from([*"abcdefghz", "1", "id", "zh", "en", "unit", "kind"]), inner, max_size=6), max_leaves=12)
-
-
-@settings(max_examples=200, deadline=None)
-@given(JSON)
-@example({"a": 1, "c": [1], "d": {"x": 1, "5": True}, "e": True, "f": [{"id": "x", "kind": "share"}]})
-@example({"a": 1.0, "c": [1, 2, 3], "d": {"5": float("nan")}, "e": float("inf"), "z": 1})
-@example({"a": 1, "f": [{"id": "x", "zh": "x", "en": "x", "unit": "x", "kind": "share"}]})
-def test_our_schema_judges_as_pydantics_own(data: object) -> None:
-    text = json.dumps(data)
-    mine = ours(Odd, text)
-    assert mine == pydantics(Odd, text)
-
-
-@pytest.mark.parametrize(("kind", "file"), [
-    *((SeedFile, file) for file in sorted(documents.data_folder("seeds").glob("*.yaml"))),
-    *((ScenarioFile, file) for file in sorted(documents.data_folder("scenarios").glob("*.yaml"))),
-    (tuple[Indicator, ...], Path(documents.__file__).with_name("indicators.yaml")),
-], ids=lambda value: value.name if isinstance(value, Path) else "")
-def test_our_schema_reads_every_file_as_pydantics_own(kind: Any, file: Path) -> None:
-    found = validate(kind, read(file))
-    assert found == adapter(kind).validate_json(json.dumps(read(file).data))
-    assert found == pydantics(kind, json.dumps(read(file).data))
 
 
 # --- whatever a file holds: a value or InvalidInput, nothing else

@@ -344,8 +344,8 @@ def test_beside_the_asking_file_comes_before_the_working_folder(tmp_path: Path, 
     ("region: thz\nhorizon: 2019\n", (2, 1), r"horizon: 2019 is not after the base year 2020"),
     (HEAD + "report_years: [2020, 2025]\n", (3, 1), r"report_years: 2020 is not after the base year 2020"),
     (HEAD + "parameters: {'capital_share[nosuch]': 0.4}\n", (3, 14),
-     r"parameters\.capital_share\[nosuch\]: the region has neither sector nor cluster 'nosuch'"),
-    (HEAD + "uncertainties: {'capital_share[nosuch]': {uniform: [0.4, 0.5]}}\n", (3, 17), r"neither sector nor cluster 'nosuch'"),
+     r"parameters\.capital_share\[nosuch\]: the region has no sector 'nosuch'"),
+    (HEAD + "uncertainties: {'capital_share[nosuch]': {uniform: [0.4, 0.5]}}\n", (3, 17), r"the region has no sector 'nosuch'"),
     (HEAD + "paths: {employment: {from_plan: true}}\n", (3, 9), r"paths\.employment: the plan of 'thz' states no target for it"),
 ], ids=["region", "horizon", "report year", "element", "uncertain element", "path from plan"])
 def test_what_does_not_fit_the_region(text: str, place: tuple[int, int] | None, what: str, tmp_path: Path) -> None:
