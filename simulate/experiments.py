@@ -359,10 +359,15 @@ def schema(plan: Plan) -> Any:
     return pa.schema([*fields, pa.field("finite", pa.bool_())])
 
 
-def rows(plan: Plan, start: int, stop: int, kernel: Kernel = runs.project) -> Any:
+class Halted(Exception):
+    """Raised where a sweep that has ended for another reason lets go of its workers."""
+
+
+def rows(plan: Plan, start: int, stop: int, kernel: Kernel = runs.project, halted: Callable[[], bool] = lambda: False) -> Any:
     """Compute runs `start`..`stop`-1 and return them as an Arrow table; a column that a case does not have is null there.
 
-    `finite` says whether every variable kept is finite in every year of the projection, reported or not.
+    `finite` says whether every variable kept is finite in every year of the projection, reported or not. `halted` is asked
+    before every block of runs; Halted is raised when it says so.
     """
     import pyarrow as pa
 
@@ -382,6 +387,8 @@ def rows(plan: Plan, start: int, stop: int, kernel: Kernel = runs.project) -> An
                 absent[name][begin - start:end - start] = False
         keep = tuple(dict.fromkeys(o.variable.partition("[")[0] for o in case.outputs.values()))
         for at in range(begin, end, runs.BLOCK):
+            if halted():
+                raise Halted
             size = min(runs.BLOCK, end - at)
             part = slice(at - start, at - start + size)
             found = kernel(setup, {n: a[at - begin:at - begin + size] for n, a in drawn.items()}, size, keep)

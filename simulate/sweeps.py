@@ -1,27 +1,41 @@
 """Sweeps: a plan's runs -> chunks -> one Parquet file each, on any executor; what dies is taken up where it stopped.
 
-A chunk's bytes are a function of (plan, kernel, chunk) alone. Workers compute and encode; only the process that called
-`sweep` touches the folder: it writes each file under a temporary name, then renames it. So a killed worker leaves
-nothing behind, a killed sweep at most a temporary file, and a cluster needs no shared disk.
+A chunk's bytes are a function of (plan, kernel, chunk) alone. Every file is written under a temporary name and renamed by
+the process that called `sweep`, so that what dies leaves at most a temporary file behind, which the next call removes.
+Threads and clusters hand their files over in memory (a cluster needs no shared disk), processes by those temporary files.
 """
 
 from __future__ import annotations
 
 import errno
+import hashlib
 import json
+import multiprocessing
 import os
 import pickle
 import pkgutil
 import signal
+import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterator
-from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, CancelledError, Executor, Future, ThreadPoolExecutor, wait
+from concurrent.futures import (
+    FIRST_COMPLETED,
+    BrokenExecutor,
+    CancelledError,
+    Executor,
+    Future,
+    ProcessPoolExecutor,
+    ThreadPoolExecutor,
+    wait,
+)
 from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache, partial
 from importlib import import_module
 from io import BytesIO
+from multiprocessing.connection import wait as ended
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from simulate import runs
@@ -53,15 +67,41 @@ class Serial(Executor):
         return future
 
 
+class _Processes(ProcessPoolExecutor):
+    """Processes started afresh (spawned), that stop at the next block of runs once `halt` is set.
+
+    They are never terminated: a worker that dies while it sends a long result leaves its parent waiting for the rest of it.
+    """
+
+    def __init__(self, workers: int) -> None:
+        context = multiprocessing.get_context("spawn")
+        self.halt = context.RawValue("b", 0)  # without a lock, which a killed worker might hold
+        super().__init__(workers, mp_context=context, initializer=_attend, initargs=(self.halt,))
+
+
+class _Threads(ThreadPoolExecutor):
+    """Threads that stop at the next block of runs once `halt` is set."""
+
+    def __init__(self, workers: int) -> None:
+        self.halt = SimpleNamespace(value=0)
+        super().__init__(workers, initializer=lambda: setattr(_own, "halt", self.halt))
+
+
+_own = threading.local()  # of the thread that computes: whether it shall stop
+
+
 @dataclass(frozen=True)
 class Pool:
-    """How to come by an executor: `make` makes one (again, after its workers died), `lost` are the errors that say they did."""
+    """How to come by an executor: `make` makes one (again, after its workers died), `lost` are the errors that say they did.
+
+    `spools`: plan and results go through files in the sweep's folder rather than through the executor.
+    """
 
     make: Callable[[], Executor]
     workers: int
     lost: tuple[type[BaseException], ...] = (BrokenExecutor, CancelledError)
     owned: bool = True
-    stop: Callable[[Executor], None] = field(default=lambda executor: None)
+    spools: bool = False
 
 
 def serial() -> Pool:
@@ -72,27 +112,19 @@ def serial() -> Pool:
 def threads(workers: int | None = None) -> Pool:
     """Compute in threads of this process: no start-up, but Python's lock is shared."""
     count = _count(workers)
-    return Pool(partial(ThreadPoolExecutor, count), count)
+    return Pool(partial(_Threads, count), count)
 
 
 def processes(workers: int | None = None) -> Pool:
     """Compute in processes started afresh (spawned), one a core unless told otherwise."""
-    import multiprocessing
-    from concurrent.futures import ProcessPoolExecutor
-
     count = _count(workers)
-    context = multiprocessing.get_context("spawn")
-
-    def stop(executor: Executor) -> None:
-        for process in list((getattr(executor, "_processes", None) or {}).values()):  # no public way before Python 3.14
-            process.terminate()
-
-    return Pool(partial(ProcessPoolExecutor, count, mp_context=context, initializer=_attend), count, stop=stop)
+    return Pool(partial(_Processes, count), count, (BrokenExecutor, CancelledError, BrokenPipeError, ConnectionResetError), spools=True)
 
 
 def existing(executor: Executor, workers: int | None = None) -> Pool:
     """Compute on an executor of yours, which stays open. `workers` bounds the chunks under way."""
-    return Pool(lambda: executor, _count(workers or getattr(executor, "_max_workers", None)), owned=False)
+    return Pool(lambda: executor, _count(workers or getattr(executor, "_max_workers", None)), owned=False,
+                spools=isinstance(executor, ProcessPoolExecutor))
 
 
 @contextmanager
@@ -108,7 +140,7 @@ def dask(address: str) -> Iterator[Pool]:
     except ImportError:
         raise MissingExtra("distributed", "dask") from None
     try:
-        lost = (distributed.KilledWorker, CancelledError, getattr(distributed.client, "ClosedClientError", CancelledError))
+        lost = (distributed.KilledWorker, CancelledError, OSError, getattr(distributed.client, "ClosedClientError", CancelledError))
         client = distributed.Client(address, timeout=10, set_as_default=False)
     except (OSError, ValueError, TypeError, ImportError) as error:
         raise InvalidInput(Problem(f"dask: no scheduler answers at {address}: {type(error).__name__}.",
@@ -129,13 +161,10 @@ def _count(workers: int | None) -> int:
     return workers or (len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()) or 1
 
 
-def _attend() -> None:
+def _attend(halt: Any) -> None:
     """In a worker: leave Ctrl-C to the parent, and end when the parent has died without a word."""
-    import multiprocessing
-    import threading
-    from multiprocessing.connection import wait as ended
-
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _own.halt = halt
     parent = multiprocessing.parent_process()
 
     def watch() -> None:
@@ -149,30 +178,36 @@ def _attend() -> None:
 # ---------------------------------------------------------------- one chunk
 
 @lru_cache(maxsize=2)
-def _plan(pickled: bytes) -> Plan:
-    plan: Plan = pickle.loads(pickled)  # made by `sweep` in the process that asks, never read from a file
+def _plan(source: bytes | tuple[Path, str]) -> Plan:
+    """Return the plan pickled by the process that called `sweep`; from a file, only if it is the one that process wrote."""
+    pickled = source if isinstance(source, bytes) else source[0].read_bytes()
+    if isinstance(source, tuple) and hashlib.sha256(pickled).hexdigest() != source[1]:
+        raise InvalidInput(Problem("was changed while the sweep ran.", "Start the sweep again.", Place(source[0])))
+    plan: Plan = pickle.loads(pickled)
     return plan
 
 
-def _encoded(pickled: bytes, digest: str, kernel: Kernel, index: int, start: int, stop: int) -> tuple[bytes, int]:
-    """Compute a chunk; return its Parquet file and the number of runs that left the finite numbers. Runs in workers."""
+def _encoded(source: bytes | tuple[Path, str], digest: str, kernel: Kernel, index: int, start: int, stop: int) -> tuple[bytes | Path, int]:
+    """Compute a chunk; return its Parquet file (its path, if the plan came by a file) and the number of nonfinite runs."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    plan = _plan(pickled)
+    plan = _plan(source)
     if plan.digest != digest:
         raise InvalidInput(Problem("a worker has other software, or another model, than the process that started the sweep.",
                                    "Install the same versions on all machines."))
-    table = rows(plan, start, stop, kernel)
-    nonfinite = stop - start - (table["finite"].combine_chunks().true_count if len(table) else 0)
+    halt = getattr(_own, "halt", None)
+    table = rows(plan, start, stop, kernel, lambda: halt is not None and bool(halt.value))
+    nonfinite = stop - start - table["finite"].combine_chunks().true_count
     stamp = {"simulate": FORMAT, "schema": str(SCHEMA), "plan": digest, "kernel": kernel_name(kernel), "chunk": str(index),
              "first": str(start), "end": str(stop), "nonfinite": str(nonfinite)}
     words = [f.name for f in table.schema if pa.types.is_dictionary(f.type)]
     buffer = BytesIO()
     # uncompressed: nothing but noise is in these numbers (zstd after byte-splitting would save 12 % of the disk)
     pq.write_table(table.replace_schema_metadata(stamp), buffer, compression="NONE", use_dictionary=words,
-                   write_page_checksum=True, row_group_size=max(stop - start, 1))
-    return buffer.getvalue(), nonfinite
+                   write_page_checksum=True, row_group_size=stop - start)
+    content = buffer.getvalue()
+    return (_spooled(source[0].parent, part(index), content) if isinstance(source, tuple) else content), nonfinite
 
 
 def kernel_name(kernel: Kernel) -> str:
@@ -230,8 +265,6 @@ def read_manifest(folder: Path) -> dict[str, Any] | None:
 
 
 def _sealed(manifest: dict[str, Any]) -> str:
-    import hashlib
-
     content = {k: v for k, v in manifest.items() if k != "sha256"}
     return hashlib.sha256(json.dumps(content, ensure_ascii=False, sort_keys=True).encode()).hexdigest()
 
@@ -261,19 +294,32 @@ def _label(plan: Plan, id: str) -> dict[str, str]:
     return {"zh": known[id].zh, "en": known[id].en} if id in known else {"zh": id, "en": id}
 
 
-def _write(folder: Path, name: str, content: bytes) -> None:
-    """Write a file so that nothing half-written ever bears its name, and so that it outlives a power cut."""
+def _spooled(folder: Path, name: str, content: bytes) -> Path:
+    """Write a file under a temporary name, so that it outlives a power cut; return that name."""
     temporary = folder / f".{name}.{os.getpid()}.tmp"
     try:
         with temporary.open("wb") as stream:
             stream.write(content)
             stream.flush()
             os.fsync(stream.fileno())
-        os.replace(temporary, folder / name)
     except BaseException:
         with suppress(OSError):
             temporary.unlink()
         raise
+    return temporary
+
+
+def _write(folder: Path, name: str, content: bytes | Path) -> None:
+    """Put a file in its place; nothing half-written ever bears its name."""
+    os.replace(content if isinstance(content, Path) else _spooled(folder, name, content), folder / name)
+
+
+def _tidy(folder: Path) -> None:
+    """Remove what was being written when something died."""
+    for leftover in folder.glob(".*.tmp"):
+        if leftover.name.startswith((".part-", ".plan.", f".{MANIFEST}.")):
+            with suppress(FileNotFoundError):
+                leftover.unlink()
 
 
 def check_part(file: Path, expected: dict[str, str], columns: Any) -> int | None:
@@ -367,14 +413,17 @@ def sweep(plan: Plan, folder: Path | str, *, pool: Pool | Executor | None = None
         finished = total - missing
         if progress:
             progress(finished, total)
-        with closing(_results(work, pool)) as results:
-            for index, content, nonfinite in results:
-                with disk():
+        try:
+            with disk(), closing(_results(work, pool, folder)) as results:
+                for index, content, nonfinite in results:
                     _write(folder, part(index), content)
-                work.nonfinite += nonfinite
-                finished += work.todo[index][1] - work.todo[index][0]
-                if progress:
-                    progress(finished, total)
+                    work.nonfinite += nonfinite
+                    finished += work.todo[index][1] - work.todo[index][0]
+                    if progress:
+                        progress(finished, total)
+        finally:
+            with suppress(OSError):
+                _tidy(folder)
     return Outcome(folder, total, missing, work.nonfinite, tuple(work.remade))
 
 
@@ -387,9 +436,7 @@ class _Work:
             raise InvalidInput(Problem(f"chunk: {chunk:,} is not between 1 and {MAX_CHUNK:,}.",
                                        "A chunk is held in memory: 16,384 is usual."))
         known = read_manifest(folder)
-        for leftover in folder.glob(".*.tmp"):
-            if leftover.name.startswith((".part-", f".{MANIFEST}.")):
-                leftover.unlink()
+        _tidy(folder)
         if known is None:
             refuse_foreign(folder, range(0))
             self.kernel, self.chunk = kernel or runs.project, chunk or CHUNK
@@ -439,25 +486,26 @@ def refuse_foreign(folder: Path, known: range) -> None:
                                    "Move it elsewhere, or name another folder.", Place(found[0])))
 
 
-def _results(work: _Work, pool: Pool) -> Generator[tuple[int, bytes, int], None, None]:
+def _results(work: _Work, pool: Pool, folder: Path) -> Generator[tuple[int, bytes | Path, int], None, None]:
     """Yield (index, file, nonfinite runs) of the chunks to do as they are finished; chunks of dead workers are done again."""
     waiting = deque(work.todo)
     if not waiting:
         return
     pickled, digest = pickle.dumps(work.plan), work.plan.digest
-    pending: dict[Future[tuple[bytes, int]], int] = {}
+    # not through a pool's pipes: who dies while something long is half-way through one leaves the other side waiting for ever
+    source = (_spooled(folder, "plan", pickled), hashlib.sha256(pickled).hexdigest()) if pool.spools else pickled
+    pending: dict[Future[tuple[bytes | Path, int]], int] = {}
     executor, losses = pool.make(), 0
     try:
         while waiting or pending:
             lost = False
             try:
                 while waiting and len(pending) <= pool.workers:  # one beyond the workers, so that none waits for the disk
-                    pending[executor.submit(_encoded, pickled, digest, work.kernel, waiting[0], *work.todo[waiting[0]])] = waiting[0]
+                    pending[executor.submit(_encoded, source, digest, work.kernel, waiting[0], *work.todo[waiting[0]])] = waiting[0]
                     waiting.popleft()
             except pool.lost:
                 lost = True
-            done = wait(pending, return_when=FIRST_COMPLETED).done
-            for future in done:
+            for future in wait(pending, return_when=FIRST_COMPLETED).done:
                 index = pending.pop(future)
                 try:
                     content, nonfinite = future.result()
@@ -476,12 +524,10 @@ def _results(work: _Work, pool: Pool) -> Generator[tuple[int, bytes, int], None,
                 pending.clear()
                 executor.shutdown(wait=True)
                 executor = pool.make()
-    except BaseException:
+    finally:
         for future in pending:
             future.cancel()
         if pool.owned:
-            pool.stop(executor)
-        raise
-    finally:
-        if pool.owned:
+            if pending and isinstance(executor, _Processes | _Threads):
+                executor.halt.value = 1
             executor.shutdown(wait=True)

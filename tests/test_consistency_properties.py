@@ -19,7 +19,7 @@ from simulate.targets import DocumentInfo, Labels, Region, Source, Statement
 CATALOGUE = load_registry().catalogue
 IDENTITIES = load_identities(CATALOGUE)
 BASE, END, YEARS = 2030, 2035, 5
-slow = settings(max_examples=80, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+slow = settings(max_examples=40, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 
 
 def plan(*statements: Statement) -> Registry:
