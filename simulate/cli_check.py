@@ -145,14 +145,14 @@ def check(
     if region is not None:
         registry.region(region)
         registry.base_year(region)
-    verdicts = consistency.check_all(registry, reading=reading) if region is None else {
-        region: consistency.check(registry, region, reading=reading)}
+    found = consistency.check_all(registry, reading=reading) if region is None else [consistency.check(registry, region, reading=reading)]
+    verdicts = {v.region: v for v in found}
     if out is not None:
         write_charts(registry, verdicts, out, lang)
     if as_json:
-        found = [v.to_json() | {k: x for k, x in claims.as_data(registry, id).items() if k != "region"}
+        rows = [v.to_json() | {k: x for k, x in claims.as_data(registry, id).items() if k != "region"}
                  | {"needs": [n.to_json() for n in consistency.accounting(registry, id)]} for id, v in verdicts.items()]
-        emit(found[0] if region is not None else found)
+        emit(rows[0] if region is not None else rows)
     else:
         for id, verdict in verdicts.items():
             if region is not None:
@@ -168,16 +168,24 @@ def check(
 
 
 def write_charts(registry: Registry, verdicts: dict[str, Verdict], out: Path, lang: str) -> None:
-    """Write the interval chart and the conflict graphs of each verdict."""
-    from simulate import plots, plots_consistency
+    """Write the interval chart (of GDP and what the conflicts speak of) and the conflict graphs of each verdict."""
+    from simulate import consistency, plots, plots_consistency
 
     if out.exists() and not out.is_dir():
         raise InvalidInput(Problem(f"--out: {out} is a file.", "Name a folder."))
     out.mkdir(parents=True, exist_ok=True)
     for id, verdict in verdicts.items():
-        plots.save(plots_consistency.interval_chart(registry, id, lang=lang), out / f"{id}-implied.png")
+        clashing = [c.indicator for conflict in (*verdict.conflicts, *verdict.strains) for c in conflict.claims if c.place == id]
+        ranges = []
+        for indicator in dict.fromkeys(["gdp", *(i for i in clashing if i in registry.catalogue)]):
+            try:
+                ranges += consistency.implied(registry, id, indicator, reading=verdict.reading["targets"])
+            except InvalidInput:  # nothing touches GDP in this plan
+                continue
+        if ranges:
+            plots.save(plots_consistency.interval_chart(ranges, registry.catalogue, lang), out / f"{id}-implied.png")
         for k, conflict in enumerate(verdict.conflicts, 1):
-            plots.save(plots_consistency.conflict_graph(registry, conflict, lang=lang), out / f"{id}-conflict-{k}.png")
+            plots.save(plots_consistency.conflict_graph(conflict, registry.catalogue, lang), out / f"{id}-conflict-{k}.png")
 
 
 @app.command()

@@ -29,7 +29,7 @@ from simulate.economy import GOALS, Component, Economy, Item, Source, in_use, li
 from simulate.errors import InvalidInput, Problem, nearest
 from simulate.identities import Identities, Prior, Quantity, Time, load_identities
 from simulate.registry import Registry
-from simulate.solver import DEFAULT, Element, Limits, Oracle, _bits
+from simulate.solver import DEFAULT, Element, Limits, Oracle, bits
 from simulate.targets import Source as At
 from simulate.targets import Statement
 
@@ -155,7 +155,7 @@ class _Session:
         back = component.items
 
         def here(masks: tuple[int, ...]) -> tuple[int, ...]:
-            return tuple(sum(1 << back[i] for i in _bits(m)) for m in masks)
+            return tuple(sum(1 << back[i] for i in bits(m)) for m in masks)
 
         return dataclasses.replace(known, conflicts=here(known.conflicts), strains=here(known.strains), give_way=here(known.give_way),
                                    off=here((known.off,))[0])
@@ -164,7 +164,7 @@ class _Session:
 def _rank(component: Component, masks: Iterable[int]) -> tuple[int, ...]:
     """Masks with items counted within the component, so that they fit any component of the same signature."""
     position = {e: i for i, e in enumerate(component.items)}
-    return tuple(sum(1 << position[e] for e in _bits(mask)) for mask in masks)
+    return tuple(sum(1 << position[e] for e in bits(mask)) for mask in masks)
 
 
 def _find(component: Component) -> _Finding:
@@ -219,7 +219,7 @@ def _claim(economy: Economy, item: Item, source: Source | None, instead: tuple[s
 def _conflict(economy: Economy, component: Component | None, mask: int) -> Conflict:
     """The conflict of a mask, each row citing the best-placed statement that suffices."""
     elements, items = economy.system.elements, economy.items
-    before = {e: elements[e] for e in _bits(mask)}
+    before = {e: elements[e] for e in bits(mask)}
     cited: dict[int, Source] = {}
     rows = None if component is None else component.oracle.all_rows
 
@@ -252,8 +252,8 @@ def _conflict(economy: Economy, component: Component | None, mask: int) -> Confl
 
 def _dissolves(session: _Session, economy: Economy, mask: int) -> tuple[dict[str, str], ...]:
     """Single other readings under which the same sides of the same statements hold together."""
-    wanted = {(source.statement.id, economy.items[e].side) for e in _bits(mask) for source in economy.items[e].sources}
-    priors = {(p.id, economy.items[e].side) for e in _bits(mask) if (p := economy.items[e].prior)}
+    wanted = {(source.statement.id, economy.items[e].side) for e in bits(mask) for source in economy.items[e].sources}
+    priors = {(p.id, economy.items[e].side) for e in bits(mask) if (p := economy.items[e].prior)}
     found = []
     for name, reading in session.identities.readings.items():
         for option in reading.options:
@@ -288,7 +288,7 @@ def _affects(session: _Session, economy: Economy, name: str, option: str) -> boo
 
 
 def _own(economy: Economy, mask: int, own: frozenset[str]) -> bool:
-    return any(economy.items[e].quantity.place in own for e in _bits(mask))
+    return any(economy.items[e].quantity.place in own for e in bits(mask))
 
 
 def _word(session: _Session, economy: Economy) -> Word:
@@ -298,37 +298,34 @@ def _word(session: _Session, economy: Economy) -> Word:
         if _own(economy, component.oracle.mask & component.statements, session.own):
             key = ("word", economy.signature(component))
             if key not in session.words:
-                session.words[key] = _quick(economy, component, session.own)
+                session.words[key] = _quick(economy, component, session.own) or _mine(session, economy, component)
             words.add(session.words[key])
     order: tuple[Word, ...] = ("inconsistent", "undecided", "strained", "consistent")
     return next((word for word in order if word in words), "consistent")
 
 
-def _quick(economy: Economy, component: Component, own: frozenset[str]) -> Word:
+def _quick(economy: Economy, component: Component, own: frozenset[str]) -> Word | None:
     oracle, statements = component.oracle, component.statements
-    foreign = sum(1 << e for e in _bits(statements) if economy.items[e].quantity.place not in own)
+    if any(economy.items[e].quantity.place not in own for e in bits(statements)) and oracle.ask(oracle.mask).feasible is False:
+        return None  # whose conflict it is takes a closer look
     whole = oracle.ask(oracle.mask).feasible
-    alone = whole or oracle.ask(statements).feasible
-    if alone is False and foreign and oracle.ask(foreign).feasible is False:
-        _, ways, _ = oracle.conflicts(foreign)
-        statements &= ~min(ways, key=int.bit_count, default=foreign)
-        alone = oracle.ask(statements).feasible
-        whole = alone and oracle.ask(statements | component.priors).feasible
-    if whole is False and alone and foreign and not oracle.ask(foreign | component.priors).feasible:
-        _, ways, _ = oracle.conflicts(component.priors, statements & foreign)
-        whole = oracle.ask(statements | component.priors & ~min(ways, key=int.bit_count, default=0)).feasible
     if whole:
         return "consistent"
+    alone = oracle.ask(statements).feasible
     return "strained" if alone and whole is False else "undecided" if alone is None or alone else "inconsistent"
+
+
+def _mine(session: _Session, economy: Economy, component: Component) -> Word:
+    """What a component says that is the region's own."""
+    found = session.finding(economy, component)
+    mine = [any(_own(economy, m, session.own) for m in masks) for masks in (found.conflicts, found.strains)]
+    return "inconsistent" if mine[0] else "strained" if mine[1] else "undecided" if found.word == "undecided" else "consistent"
 
 
 def _overall(session: _Session, economy: Economy) -> Word:
     """The verdict from the findings on all components."""
     words: set[Word] = {"inconsistent"} if any(_crossed(economy, pair) for pair in economy.alone.values()) else set()
-    for component in economy.components:
-        found = session.finding(economy, component)
-        mine = [any(_own(economy, m, session.own) for m in masks) for masks in (found.conflicts, found.strains)]
-        words.add("inconsistent" if mine[0] else "strained" if mine[1] else "undecided" if found.word == "undecided" else "consistent")
+    words |= {_mine(session, economy, component) for component in economy.components}
     order: tuple[Word, ...] = ("inconsistent", "undecided", "strained", "consistent")
     return next((word for word in order if word in words), "consistent")
 
@@ -388,7 +385,7 @@ def _verdict(session: _Session, readings: Mapping[str, str], alternatives: bool)
                     dissolving = _dissolves(session, economy, mask) if alternatives else ()
                     kept.append(dataclasses.replace(made, dissolves_if=dissolving))
                     complete &= made.checked
-        give_way += [tuple(p.id for e in _bits(m) if (p := economy.items[e].prior)) for m in found.give_way]
+        give_way += [tuple(p.id for e in bits(m) if (p := economy.items[e].prior)) for m in found.give_way]
         if _foreign(session, economy, component):
             notes.append("statements about other places clash among themselves and were partly left out of the witness")
         off |= found.off
@@ -404,7 +401,7 @@ def _verdict(session: _Session, readings: Mapping[str, str], alternatives: bool)
     witness: dict[Quantity, float] = {}
     if word in ("consistent", "strained"):
         inner = economy.complete({v: x for v, x in values.items() if x})
-        skipped = [s.statement.id for e in _bits(off) for s in economy.items[e].sources]
+        skipped = [s.statement.id for e in bits(off) for s in economy.items[e].sources]
         broken = economy.violations(inner, skipped)
         if broken:
             word, complete = "undecided", False
@@ -513,7 +510,7 @@ def _range(session: _Session, q: Quantity, readings: Mapping[str, str], priors: 
     mask &= ~off
     readings = economy.readings
     left_out = tuple(economy.items[e].sources[0].statement.id if economy.items[e].sources else f"prior:{economy.items[e].quantity.indicator}"
-                     for e in _bits(off))
+                     for e in bits(off))
     assert component is not None
     ends: list[float | None] = []
     binding: list[tuple[Claim, ...]] = []
@@ -537,7 +534,7 @@ def _binding(economy: Economy, component: Component, v: int, side: int, end: flo
     finally:
         economy.system.elements.pop()
     return tuple(_claim(economy, economy.items[e], economy.items[e].sources[0] if economy.items[e].sources else None)
-                 for e in _bits(core))
+                 for e in bits(core))
 
 
 def accounting(registry: Registry, region: str, *, reading: str = "plan", readings: Mapping[str, str] | None = None,
@@ -607,7 +604,7 @@ class Repair:
 def _targets(economy: Economy, mask: int, own: frozenset[str], binding: bool) -> dict[int, float]:
     """Items of `mask` that a repair may move: own targets, binding ones only if asked."""
     free = {}
-    for e in _bits(mask):
+    for e in bits(mask):
         sources = economy.items[e].sources
         if sources and economy.items[e].quantity.place in own and all(s.statement.role in GOALS for s in sources):
             if binding or not any(s.statement.nature == "binding" for s in sources):
@@ -658,7 +655,7 @@ def repair(registry: Registry, region: str, *, reading: str = "plan", readings: 
             continue
         movable = _targets(economy, mask, session.own, True)
         for m in found.conflicts:
-            if not any(e in movable for e in _bits(m)):
+            if not any(e in movable for e in bits(m)):
                 facts.append(_conflict(economy, component, m))
                 mask &= ~(m & -m)
         if oracle.ask(mask).feasible:

@@ -16,7 +16,7 @@ from simulate import units
 from simulate.errors import InvalidInput, Problem, nearest
 from simulate.identities import Identities, Instance, Prior, Quantity, Time
 from simulate.registry import Registry
-from simulate.solver import DEFAULT, HUGE, TINY, TOLERANCE, Element, Limits, Oracle, Row, System, Terms
+from simulate.solver import DEFAULT, HUGE, TINY, TOLERANCE, Element, Limits, Oracle, Row, System, Terms, bits
 from simulate.targets import Statement
 
 Side = Literal["at_least", "at_most"]
@@ -222,10 +222,10 @@ class Economy:
 
     @cached_property
     def components(self) -> list[Component]:
-        """The parts that share no quantity and hold at least one identity."""
+        """The parts that share no quantity and hold at least one identity or band."""
         parts = []
         for part in self.system.components():
-            if part.rows:
+            if part.rows or any(self.items[e].prior for e in bits(part.mask)):
                 oracle = Oracle(part, self.limits)
                 items = tuple(e for e in range(len(self.items)) if oracle.mask >> e & 1)
                 priors = sum(1 << e for e in items if self.items[e].prior)
@@ -235,7 +235,8 @@ class Economy:
     @cached_property
     def alone(self) -> dict[int, tuple[int | None, int | None]]:
         """Variables that no identity ties: their lower and upper item."""
-        tied = {v for row in self.system.rows for v, _ in row.parts}
+        tied = {v for row in self.system.rows for v, _ in row.parts} | {
+            element.variable for item, element in zip(self.items, self.system.elements, strict=True) if item.prior}
         single: dict[int, tuple[int | None, int | None]] = {}
         for e, element in enumerate(self.system.elements):
             if element.variable not in tied:

@@ -273,7 +273,7 @@ class System:
                         queue.append(u)
         return sorted(left), dropped
 
-    def components(self) -> list[System]:
+    def components(self) -> list[_Part]:
         """Split into systems that share no variable; variables and elements keep their numbers."""
         root = list(range(len(self.low)))
 
@@ -305,7 +305,7 @@ class System:
             s.low[v], s.high[v] = self.low[v], self.high[v]
             if not self.signed[v]:
                 s.llow[v], s.lhigh[v] = _log(self.low[v]), _log(self.high[v])
-        for e in _bits(mask):
+        for e in bits(mask):
             self._tighten(s, self.elements[e].variable, self.elements[e].side, self.elements[e].value
                           - self.elements[e].side * SLACK * abs(self.elements[e].value), 1 << e)
         return s
@@ -429,7 +429,8 @@ class _Part(System):
     mask: int = 0
 
 
-def _bits(mask: int) -> Iterator[int]:
+def bits(mask: int) -> Iterator[int]:
+    """The elements in a mask, in order."""
     while mask:
         low = mask & -mask
         yield low.bit_length() - 1
@@ -443,7 +444,7 @@ class Oracle:
         self.system, self.limits = system, limits
         self.bit = len(system.elements)
         self.mask = system.mask if isinstance(system, _Part) else (1 << self.bit) - 1
-        used = {v for row in system.rows for v, _ in row.parts} | {system.elements[e].variable for e in _bits(self.mask)}
+        used = {v for row in system.rows for v, _ in row.parts} | {system.elements[e].variable for e in bits(self.mask)}
         self.used = sorted(used)
         self.all_rows = range(len(system.rows))
         self.hints = _hints(system, self.mask)
@@ -462,7 +463,7 @@ class Oracle:
             for core in self.cores:
                 if core & ~mask & ((1 << self.bit) - 1) == 0:
                     return Answer(False, None, core)
-        chosen, watch = self._relevant({self.system.elements[e].variable for e in _bits(mask)}, self.all_rows if rows is None else rows)
+        chosen, watch = self._relevant({self.system.elements[e].variable for e in bits(mask)}, self.all_rows if rows is None else rows)
         try:
             state = self.system.start(mask, list(watch))
             self.system.propagate(state, chosen, watch, chosen, self.bit)
@@ -511,7 +512,7 @@ class Oracle:
 
     def _satisfied(self, values: Sequence[float], valued: Iterable[int], more: int = 0) -> int:
         mask, known = 0, set(valued)
-        for e in _bits(self.mask | more):
+        for e in bits(self.mask | more):
             v, side, bound = self.system.elements[e]
             if v in known and side * (values[v] - bound) >= -TOLERANCE * max(abs(bound), TINY):
                 mask |= 1 << e
@@ -622,7 +623,7 @@ class Oracle:
         system = self.system
         in_logs = {v for r in rows if system.rows[r].logs for v, _ in system.rows[r].parts}
         in_plain = {v for r in rows if not system.rows[r].logs for v, _ in system.rows[r].parts}
-        touched = in_logs | in_plain | {system.elements[e].variable for e in _bits(mask)}
+        touched = in_logs | in_plain | {system.elements[e].variable for e in bits(mask)}
         built = _Model(model, {}, {}, {}, {})
         free = {system.elements[e].variable for e in elastic or {}}
         for v in sorted(touched):
@@ -687,7 +688,7 @@ class Oracle:
 
     def extreme(self, v: int, side: int, mask: int) -> tuple[float | None, list[float] | None]:
         """The least (side -1) or greatest (+1) value of a variable: (±inf if unbounded, None if not known) and where."""
-        rows, watch = self._relevant({v, *(self.system.elements[e].variable for e in _bits(mask))}, self.all_rows)
+        rows, watch = self._relevant({v, *(self.system.elements[e].variable for e in bits(mask))}, self.all_rows)
         state = self.system.start(mask, list(watch))
         self.system.propagate(state, rows, watch, rows, self.bit)
         end = state.high[v] if side > 0 else state.low[v]
@@ -712,7 +713,7 @@ class Oracle:
 
         Returns (change of each element, values, cost), or None where no change helps or the limit is reached.
         """
-        rows, watch = self._relevant({self.system.elements[e].variable for e in (*_bits(hard), *elastic)}, self.all_rows)
+        rows, watch = self._relevant({self.system.elements[e].variable for e in (*bits(hard), *elastic)}, self.all_rows)
         try:
             state = self.system.start(hard, list(watch))
             self.system.propagate(state, rows, watch, rows, self.bit)
@@ -731,7 +732,7 @@ class Oracle:
         """A minimal infeasible subset of the elements of `core` (with `hard` always on); what is undecided stays in."""
         elements = (1 << self.bit) - 1
         core &= elements & ~hard
-        todo = list(_bits(core))
+        todo = list(bits(core))
         size = max(1, len(todo) // 4)
         while todo:
             part = [e for e in todo[:size] if core >> e & 1]
@@ -767,7 +768,7 @@ class Oracle:
             if not found & mask:
                 return known, corrections, False
             known.append(found)
-            grown = {h if h & found else h | 1 << e for h in hitting for e in ([0] if h & found else _bits(found & mask))}
+            grown = {h if h & found else h | 1 << e for h in hitting for e in ([0] if h & found else bits(found & mask))}
             hitting = _minimal(grown)
             if len(hitting) > 3000:
                 break
@@ -790,7 +791,7 @@ class Oracle:
 def _hints(system: System, mask: int) -> dict[int, float]:
     """The middle of the tightest bounds on each variable."""
     ends: dict[int, tuple[float, float]] = {}
-    for e in _bits(mask):
+    for e in bits(mask):
         v, side, value = system.elements[e]
         low, high = ends.get(v, (-inf, inf))
         ends[v] = (max(low, value), high) if side > 0 else (low, min(high, value))

@@ -406,15 +406,14 @@ def sweep(plan: Plan, folder: Path | str, *, pool: Pool | Executor | None = None
     disk = partial(_faults, folder, lambda: f"; {finished:,} of {total:,} runs are kept" if finished else "")
     with disk():
         folder.mkdir(parents=True, exist_ok=True)
-    with _alone(folder):
-        with disk():
-            work = _Work(plan, folder, chunk, kernel)
-        missing = sum(stop - start for start, stop in work.todo.values())
-        finished = total - missing
-        if progress:
-            progress(finished, total)
+    with _alone(folder), disk():
         try:
-            with disk(), closing(_results(work, pool, folder)) as results:
+            work = _Work(plan, folder, chunk, kernel)
+            missing = sum(stop - start for start, stop in work.todo.values())
+            finished = total - missing
+            if progress:
+                progress(finished, total)
+            with closing(_results(work, pool, folder)) as results:
                 for index, content, nonfinite in results:
                     _write(folder, part(index), content)
                     work.nonfinite += nonfinite

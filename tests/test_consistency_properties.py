@@ -13,13 +13,13 @@ from simulate.consistency import apply, check, implied, repair
 from simulate.errors import InvalidInput, MissingExtra
 from simulate.identities import Quantity, load_identities
 from simulate.registry import Registry, load_registry
-from simulate.solver import Element, Limits, Oracle, System, Terms, _bits
+from simulate.solver import Element, Limits, Oracle, System, Terms, bits
 from simulate.targets import DocumentInfo, Labels, Region, Source, Statement
 
 CATALOGUE = load_registry().catalogue
 IDENTITIES = load_identities(CATALOGUE)
 BASE, END, YEARS = 2030, 2035, 5
-slow = settings(max_examples=40, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+slow = settings(max_examples=200, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 
 
 def plan(*statements: Statement) -> Registry:
@@ -174,7 +174,7 @@ def test_minimal_conflicts_against_brute_force(bounds, a, b):
 
     def feasible(mask: int) -> bool:
         box = [[log(1e-6), log(1e9)] for _ in range(4)]
-        for e in _bits(mask):
+        for e in bits(mask):
             v, side, value = bounds[e]
             box[v][side < 0] = max(box[v][0], log(value)) if side > 0 else min(box[v][1], log(value))
         if any(low > high + 1e-9 for low, high in box):
