@@ -306,7 +306,8 @@ def _word(session: _Session, economy: Economy) -> Word:
 
 def _quick(economy: Economy, component: Component, own: frozenset[str]) -> Word | None:
     oracle, statements = component.oracle, component.statements
-    if any(economy.items[e].quantity.place not in own for e in bits(statements)) and oracle.ask(oracle.mask).feasible is False:
+    foreign = sum(1 << e for e in bits(statements) if economy.items[e].quantity.place not in own)
+    if foreign and not oracle.ask(foreign | component.priors).feasible:
         return None  # whose conflict it is takes a closer look
     whole = oracle.ask(oracle.mask).feasible
     if whole:
