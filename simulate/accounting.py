@@ -92,7 +92,8 @@ def path(start: float, rate: float, base_flow: float, flow_rate: float, years: i
     ratio, tfp = capital_output_ratio, []
     for y, i in zip(gdp, flow, strict=True):
         share = constants["formation"] * i / y
-        tfp.append(float(growth.tfp_for_growth(rate, share, ratio, constants["capital_share"], constants["depreciation"], labour_rate, human)))
+        shares = constants["capital_share"], constants["depreciation"]
+        tfp.append(float(growth.tfp_for_growth(rate, share, ratio, *shares, labour_rate, human)))
         ratio = float(growth.growth_from_investment(share, ratio, constants["capital_share"], constants["depreciation"], tfp[-1],
                                                     labour_rate, human)[1])
     whole = float(np.sum(base_flow * (1 + flow_rate) ** (steps + 1)) / np.sum(start * (1 + rate) ** (steps + 1)))

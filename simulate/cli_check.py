@@ -193,7 +193,8 @@ def write_charts(registry: Registry, verdicts: dict[str, Verdict], out: Path, la
 def implied(
     region: Annotated[str, typer.Argument(help="Region.")],
     quantity: Annotated[str, typer.Argument(help="Indicator by id.")],
-    year: Annotated[str | None, typer.Argument(help="Year, or mean:2021-2025, or sum:2021-2025. [default: every time anything touches]")] = None,
+    year: Annotated[str | None, typer.Argument(
+        help="Year, or mean:2021-2025, or sum:2021-2025. [default: every time anything touches]")] = None,
     reading: Reading = "plan", data: Data = None, as_json: Json = False, lang: Lang = None,
 ) -> None:
     """Show the range that all other statements leave for a quantity, and which of them bind at each end."""

@@ -60,12 +60,13 @@ class Option:
 
 @record
 class Reading:
-    """Something documents leave open: its options, and the one used unless told otherwise."""
+    """Something documents leave open: its options, the one used unless told otherwise, and whether others are tried unasked."""
 
     zh: str
     en: str
     default: str
     options: dict[str, Option]
+    tried: bool = True
 
     def __post_init__(self) -> None:
         """Check the default."""
@@ -400,7 +401,8 @@ class Identities:
                 found = [present(ref) for ref in plain]
                 needed = all(present(ref) for ref in t.refs if ref.indicator in t.needs)
                 listed = [ref for ref in t.refs if ref.indicator in t.groups or ref.place == "disjoint"]
-                if not needed or (every and not all(found)) or sum(found) < min(t.spec.least, len(found)) or (listed and not any(members(r) for r in listed)):
+                enough = all(found) if every else sum(found) >= min(t.spec.least, len(found))
+                if not needed or not enough or (listed and not any(members(r) for r in listed)):
                     continue
                 if any(ref.place == "disjoint" for ref in listed) and all(len(members(r)) < 2 for r in listed):
                     continue

@@ -56,12 +56,14 @@ def interval_chart(ranges: Sequence[Range], indicators: Mapping[str, Indicator] 
             ends = [("…" if x is None else f"{x:.4g}") for x in (r.low, r.high)]
             axes.annotate(f"{ends[0]} – {ends[1]} {r.unit}", (1.42, y), va="center", fontsize=8, annotation_clip=False)
         known_labels = indicators or {}
-        names = [known_labels[r.quantity.indicator].label(lang) if r.quantity.indicator in known_labels else r.quantity.indicator for r in ranges]
+        ids = [r.quantity.indicator for r in ranges]
+        names = [known_labels[id].label(lang) if id in known_labels else id for id in ids]
         axes.set_yticks(range(len(ranges)), [f"{name} {r.quantity.when}" for name, r in zip(names, ranges, strict=True)])
         axes.set_xlim(min(0.0, *axes.get_xlim()), 2.0)
         axes.set_xticks([])
         axes.invert_yaxis()
-        axes.set_title("其他表述推出的区间（条）与表述值（菱形）" if lang == "zh" else "Implied by the other statements (bar) and stated (diamond)")
+        axes.set_title("其他表述推出的区间（条）与表述值（菱形）" if lang == "zh"
+                       else "Implied by the other statements (bar) and stated (diamond)")
         for side in ("top", "right", "bottom"):
             axes.spines[side].set_visible(False)
         figure.canvas.draw()
@@ -81,10 +83,12 @@ def conflict_graph(conflict: Conflict, indicators: Mapping[str, Indicator] | Non
             axes.plot([0, x], [0, y], color="#999999", linewidth=1, zorder=1)
             name = labels[claim.indicator].label(lang) if claim.indicator in labels else claim.indicator
             sign = "≥" if claim.side == "at_least" else "≤"
-            axes.text(x, y, f"{name} {claim.time}\n{sign} {claim.value:g} {claim.unit}\n{claim.source[:40]}", ha="center", va="center", fontsize=7,
+            axes.text(x, y, f"{name} {claim.time}\n{sign} {claim.value:g} {claim.unit}\n{claim.source[:40]}",
+                      ha="center", va="center", fontsize=7,
                       bbox={"boxstyle": "round", "facecolor": "white", "edgecolor": "#b03a2e",
                             "linestyle": "--" if claim.kind == "prior" else "-"}, zorder=2)
-        axes.text(0, 0, centre, ha="center", va="center", fontsize=8, bbox={"boxstyle": "square", "facecolor": "#e8eef5", "edgecolor": "#4c6e91"},
+        axes.text(0, 0, centre, ha="center", va="center", fontsize=8,
+                  bbox={"boxstyle": "square", "facecolor": "#e8eef5", "edgecolor": "#4c6e91"},
                   zorder=3)
         axes.set_xlim(-1.6, 1.6)
         axes.set_ylim(-1.3, 1.3)

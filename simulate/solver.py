@@ -1,96 +1,21 @@
-"""Sums of products of positive quantities under bounds: is there a solution, which, and if not, whose fault is it.
+"""Whether bounds can hold together under rows, which minimal ones cannot, and the extremes of a quantity.
 
-A row is linear, either in the quantities or in their logarithms; a product inside a sum becomes a quantity of its own.
-Bounds come in `Element`s that can be switched on and off (bit e of a mask for element e). Three methods, cheapest first:
-interval propagation, which proves most infeasibilities and names the elements it used; a dive, which fixes quantities
-to the middle of what propagation leaves; SCIP, a global nonconvex solver (extra `solve`), for the rest and for optima.
+Three methods, cheapest first: interval propagation (`intervals`), which proves most infeasibilities and names the bounds it
+used; a dive, which fixes quantities to the middle of what propagation leaves; SCIP, a global nonconvex solver (extra
+`solve`), for the rest and for optima. The only module that imports pyscipopt.
 
 Tolerances: bounds are widened by `SLACK` (relative); a solution satisfies rows and bounds to `TOLERANCE` (relative).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from math import exp, inf, isfinite, log
 from typing import Any, NamedTuple
 
 from simulate.errors import MissingExtra
-
-SLACK = 1e-7
-TOLERANCE = 1e-6
-TINY, HUGE = 1e-6, 1e9
-_LEAST = 1e-300
-
-
-class Terms:
-    """A sum of products of powers of variables: {((variable, power), ...): coefficient}."""
-
-    __slots__ = ("of",)
-
-    def __init__(self, of: dict[tuple[tuple[int, float], ...], float]) -> None:
-        self.of = of
-
-    @classmethod
-    def variable(cls, index: int) -> Terms:
-        """The variable itself."""
-        return cls({((index, 1.0),): 1.0})
-
-    @staticmethod
-    def _of(other: Terms | float) -> dict[tuple[tuple[int, float], ...], float]:
-        return other.of if isinstance(other, Terms) else {(): float(other)}
-
-    def __add__(self, other: Terms | float) -> Terms:
-        result = dict(self.of)
-        for key, c in self._of(other).items():
-            total = result.get(key, 0.0) + c
-            if abs(total) <= 1e-15 * max(abs(c), 1e-300):
-                result.pop(key, None)
-            else:
-                result[key] = total
-        return Terms(result)
-
-    __radd__ = __add__
-
-    def __mul__(self, other: Terms | float) -> Terms:
-        result = Terms({})
-        for a, ca in self.of.items():
-            part: dict[tuple[tuple[int, float], ...], float] = {}
-            for b, cb in self._of(other).items():
-                powers = dict(a)
-                for v, p in b:
-                    powers[v] = powers.get(v, 0.0) + p
-                key = tuple(sorted((v, p) for v, p in powers.items() if p))
-                part[key] = part.get(key, 0.0) + ca * cb
-            result = result + Terms(part)
-        return result
-
-    __rmul__ = __mul__
-
-    def __sub__(self, other: Terms | float) -> Terms:
-        return self + Terms({key: -c for key, c in self._of(other).items()})
-
-    def __rsub__(self, other: float) -> Terms:
-        return self * -1.0 + other
-
-    def __truediv__(self, other: Terms | float) -> Terms:
-        return self * (other**-1.0 if isinstance(other, Terms) else 1.0 / other)
-
-    def __rtruediv__(self, other: float) -> Terms:
-        return self**-1.0 * other
-
-    def __pow__(self, power: float) -> Terms:
-        terms = {key: c for key, c in self.of.items() if c}
-        if len(terms) == 1:
-            (key, c), = terms.items()
-            if c > 0:
-                return Terms({tuple((v, p * power) for v, p in key): c**power})
-        if power == int(power) and 1 <= power <= 8:
-            result = self
-            for _ in range(int(power) - 1):
-                result = result * self
-            return result
-        raise ValueError("a power of a sum or difference cannot be taken; write it as a product")
+from simulate.intervals import HUGE, SLACK, TINY, TOLERANCE, Element, Empty, Part, Row, State, System, Terms, bits, logarithm
 
 
 @dataclass(frozen=True)
@@ -104,24 +29,6 @@ class Limits:
 DEFAULT = Limits()
 
 
-class Element(NamedTuple):
-    """A bound that can be switched: `side` +1 (at least) or -1 (at most)."""
-
-    variable: int
-    side: int
-    value: float
-
-
-class Row(NamedTuple):
-    """sum(a z) == or <= b, z being the variables or (`logs`) their logarithms; `tag`: the identity it belongs to."""
-
-    logs: bool
-    parts: tuple[tuple[int, float], ...]
-    b: float
-    equal: bool
-    tag: int
-
-
 class Answer(NamedTuple):
     """Feasible (True, with values), infeasible (False, with the mask of elements and rows used), or not known (None)."""
 
@@ -130,320 +37,13 @@ class Answer(NamedTuple):
     core: int = 0
 
 
-class _State:
-    """Intervals of variables (and of their logarithms) with the bits of what made each end."""
-
-    __slots__ = ("high", "high_why", "lhigh", "llow", "low", "low_why")
-
-    def __init__(self, n: int) -> None:
-        self.low, self.high, self.llow, self.lhigh = [-inf] * n, [inf] * n, [-inf] * n, [inf] * n
-        self.low_why, self.high_why = [0] * n, [0] * n
-
-    def copy(self) -> _State:
-        """Another one with the same intervals."""
-        other = _State(0)
-        for name in self.__slots__:
-            setattr(other, name, list(getattr(self, name)))
-        return other
-
-
-class _Empty(Exception):
-    """No value is left; carries the bits responsible."""
-
-
-def _log(x: float) -> float:
-    return log(x) if x > _LEAST else log(_LEAST)
-
-
-@dataclass
-class System:
-    """Variables, rows and elements. Variables are positive unless `signed`."""
-
-    low: list[float] = field(default_factory=list)
-    high: list[float] = field(default_factory=list)
-    signed: list[bool] = field(default_factory=list)
-    free: list[tuple[bool, bool]] = field(default_factory=list)
-    rows: list[Row] = field(default_factory=list)
-    elements: list[Element] = field(default_factory=list)
-    products: dict[tuple[tuple[int, float], ...], int] = field(default_factory=dict)
-    made: dict[int, tuple[tuple[int, float], ...]] = field(default_factory=dict)
-    shapes: dict[int, tuple[int, tuple[tuple[float, float], ...]]] = field(default_factory=dict)
-
-    def variable(self, low: float = 0.0, high: float = inf, signed: bool = False, domain: tuple[float, float] = (TINY, HUGE)) -> int:
-        """Add a variable; return its index. Ends that are not given are those of the `domain`, and count as free."""
-        self.free.append((low in (0.0, -inf), high == inf))
-        self.low.append(low if signed else max(low, domain[0]))
-        self.high.append(high if signed else min(high, domain[1]))
-        self.signed.append(signed)
-        return len(self.low) - 1
-
-    def add(self, left: Terms | float, relation: str, right: Terms | float, tag: int) -> None:
-        """Add left == right, left <= right or left >= right."""
-        difference = Terms({(): 0.0}) + left - right
-        if relation == ">=":
-            difference = difference * -1.0
-        terms = [(key, c) for key, c in difference.of.items() if abs(c) > 1e-300]
-        if not any(key for key, _ in terms):
-            return
-        equal = relation == "=="
-        plain = not any(self.signed[v] for key, _ in terms for v, _ in key)
-        if len(terms) == 2 and terms[0][1] * terms[1][1] < 0 and plain:
-            (up, cu), (down, cd) = terms if terms[0][1] > 0 else terms[::-1]
-            parts = dict(up)
-            for v, p in down:
-                parts[v] = parts.get(v, 0.0) - p
-            self.rows.append(Row(True, tuple((v, p) for v, p in parts.items() if p), log(-cd / cu), equal, tag))
-            return
-        if equal and plain and self._factored(terms, tag):
-            return
-        parts = {}
-        for key, c in terms:
-            if key:
-                parts[self._product(key, tag)] = c
-        self.rows.append(Row(False, tuple(parts.items()), -sum(c for key, c in terms if not key), equal, tag))
-
-    def _factored(self, terms: list[tuple[tuple[tuple[int, float], ...], float]], tag: int) -> bool:
-        """Add a row one == common * curve(q) as a product and a rising curve in one variable, where it has that form."""
-        for one, c in terms:
-            rest = [(dict(key), -d / c) for key, d in terms if key != one]
-            common = {v: min(key.get(v, 0.0) for key, _ in rest) for key, _ in rest for v in key}
-            left = [(tuple((v, p - common[v]) for v, p in key.items() if p != common[v]), d) for key, d in rest]
-            over = {v for key, _ in left for v, _ in key}
-            if not one or len(over) != 1 or not all(d > 0 and key[0][1] > 0 for key, d in left if key):
-                continue
-            q, curve = over.pop(), self.variable(domain=(1e-15, 1e18))
-            self.made[curve] = tuple((v, p) for key, _ in left for v, p in key)
-            self.shapes[curve] = (q, tuple((d, key[0][1] if key else 0.0) for key, d in left))
-            powers = tuple((self._product(key, tag), -d) for key, d in left if key)
-            self.rows.append(Row(False, ((curve, 1.0), *powers), sum(d for key, d in left if not key), True, tag))
-            product = {v: -p for v, p in common.items() if p}
-            for v, p in (*one, (curve, -1.0)):
-                product[v] = product.get(v, 0.0) + p
-            self.rows.append(Row(True, tuple((v, p) for v, p in product.items() if p), 0.0, True, tag))
-            return True
-        return False
-
-    def _product(self, key: tuple[tuple[int, float], ...], tag: int) -> int:
-        if len(key) == 1 and key[0][1] == 1.0:
-            return key[0][0]
-        if any(self.signed[v] for v, _ in key):
-            raise ValueError("a quantity that may be negative cannot be multiplied")
-        if key not in self.products:
-            index = self.products[key] = self.variable(domain=(1e-15, 1e18))
-            self.made[index] = key
-            self.rows.append(Row(True, (*key, (index, -1.0)), 0.0, True, tag))
-        return self.products[key]
-
-    # --- parts that touch nothing else
-
-    def prune(self, bounded: set[int], rows: Iterable[int] | None = None) -> tuple[list[int], list[tuple[int, int]]]:
-        """Leave out rows that a variable found nowhere else, and not in `bounded`, can always satisfy.
-
-        Returns the rows left and (variable, row) in the order of leaving out.
-        """
-        left = set(range(len(self.rows)) if rows is None else rows)
-        count: dict[int, set[int]] = {}
-        for r in left:
-            for v, _ in self.rows[r].parts:
-                count.setdefault(v, set()).add(r)
-        dropped: list[tuple[int, int]] = []
-        queue = [v for v, within in count.items() if len(within) == 1]
-        while queue:
-            v = queue.pop()
-            if v in bounded or len(count[v]) != 1:
-                continue
-            r, = count[v]
-            row = self.rows[r]
-            a = dict(row.parts)[v]
-            free_low, free_high = self.free[v]
-            if row.logs:
-                ok = free_low and free_high if row.equal else free_low if a > 0 else free_high
-            elif self.signed[v]:
-                ok = free_low and free_high
-            elif row.equal:  # a sum of positive parts
-                ok = free_low and free_high and row.b / a >= 0 and all(c / a < 0 and not self.signed[u] for u, c in row.parts if u != v)
-            else:
-                ok = a < 0 and free_high
-            if ok:
-                dropped.append((v, r))
-                left.discard(r)
-                for u, _ in row.parts:
-                    count[u].discard(r)
-                    if len(count[u]) == 1:
-                        queue.append(u)
-        return sorted(left), dropped
-
-    def components(self) -> list[_Part]:
-        """Split into systems that share no variable; variables and elements keep their numbers."""
-        root = list(range(len(self.low)))
-
-        def find(v: int) -> int:
-            while root[v] != v:
-                root[v] = root[root[v]]
-                v = root[v]
-            return v
-
-        for row in self.rows:
-            first = find(row.parts[0][0])
-            for v, _ in row.parts[1:]:
-                root[find(v)] = first
-        parts: dict[int, list[Row]] = {}
-        for row in self.rows:
-            parts.setdefault(find(row.parts[0][0]), []).append(row)
-        owners: dict[int, list[int]] = {}
-        for e, element in enumerate(self.elements):
-            owners.setdefault(find(element.variable), []).append(e)
-        return [_Part(self.low, self.high, self.signed, self.free, parts.get(top, []), self.elements, self.products, self.made, self.shapes,
-                      mask=sum(1 << e for e in owners.get(top, ()))) for top in {*parts, *owners}]
-
-    # --- intervals
-
-    def start(self, mask: int, used: Sequence[int]) -> _State:
-        """Domains and the elements of `mask`."""
-        s = _State(len(self.low))
-        for v in used:
-            s.low[v], s.high[v] = self.low[v], self.high[v]
-            if not self.signed[v]:
-                s.llow[v], s.lhigh[v] = _log(self.low[v]), _log(self.high[v])
-        for e in bits(mask):
-            self._tighten(s, self.elements[e].variable, self.elements[e].side, self.elements[e].value
-                          - self.elements[e].side * SLACK * abs(self.elements[e].value), 1 << e)
-        return s
-
-    def _tighten(self, s: _State, v: int, side: int, value: float, why: int) -> bool:
-        """Move one end of an interval if that gains something; raise _Empty where nothing is left."""
-        signed = self.signed[v]
-        if side > 0:
-            if value <= s.low[v]:
-                return False
-            gap = s.high[v] - s.low[v]
-            gain = value - s.low[v] > (0.02 * gap if isfinite(gap) and gap < 1e12 else 0.0) + 1e-13 * abs(value) if signed else (
-                _log(value) - s.llow[v] > 0.02 * (s.lhigh[v] - s.llow[v]) + 1e-12)
-            if not gain and value <= s.high[v]:
-                return False
-            s.low[v], s.low_why[v] = value, why
-            if not signed:
-                s.llow[v] = _log(value)
-        else:
-            value = value if signed else max(value, TINY if value >= 0 else _LEAST)
-            if value >= s.high[v]:
-                return False
-            gap = s.high[v] - s.low[v]
-            gain = s.high[v] - value > (0.02 * gap if isfinite(gap) and gap < 1e12 else 0.0) + 1e-13 * abs(value) if signed else (
-                s.lhigh[v] - _log(value) > 0.02 * (s.lhigh[v] - s.llow[v]) + 1e-12)
-            if not gain and value >= s.low[v]:
-                return False
-            s.high[v], s.high_why[v] = value, why
-            if not signed:
-                s.lhigh[v] = _log(value)
-        if s.low[v] > s.high[v]:
-            if s.low[v] - s.high[v] > 1e-9 * max(abs(s.low[v]), abs(s.high[v])):
-                raise _Empty(s.low_why[v] | s.high_why[v])
-            if side > 0:
-                s.low[v], s.llow[v] = s.high[v], s.lhigh[v]
-            else:
-                s.high[v], s.lhigh[v] = s.low[v], s.llow[v]
-        return True
-
-    def _along(self, s: _State, curve: int, why: int) -> list[int]:
-        """Narrow a curve and its variable by each other; the curve rises with it."""
-        q, terms = self.shapes[curve]
-
-        def height(y: float) -> float:
-            return sum(d * exp(p * y) for d, p in terms)
-
-        def where(target: float, y: float, z: float) -> float:
-            for _ in range(44):
-                m = (y + z) / 2
-                y, z = (m, z) if height(m) < target else (y, m)
-            return z
-
-        moved = []
-        bottom, top = height(s.llow[q]), height(s.lhigh[q])
-        if bottom > s.low[curve] and self._tighten(s, curve, 1, bottom * (1 - 1e-11), why | s.low_why[q]):
-            moved.append(curve)
-        if top < s.high[curve] and self._tighten(s, curve, -1, top * (1 + 1e-11), why | s.high_why[q]):
-            moved.append(curve)
-        y, z = s.llow[q], s.lhigh[q]
-        if height(y) < s.low[curve] * (1 - 1e-9) and self._tighten(s, q, 1, exp(where(s.low[curve], y, z) - 1e-11), why | s.low_why[curve]):
-            moved.append(q)
-        if height(z) > s.high[curve] * (1 + 1e-9) and self._tighten(s, q, -1, exp(where(s.high[curve], y, z) + 1e-11), why | s.high_why[curve]):
-            moved.append(q)
-        return moved
-
-    def propagate(self, s: _State, rows: Sequence[int], watch: dict[int, list[int]], queue: Iterable[int], bit: int) -> None:
-        """Narrow intervals through the rows until nothing moves; raise _Empty with the bits responsible."""
-        pending = dict.fromkeys(queue)
-        budget = 20 * len(rows) + 100
-        while pending and budget:
-            budget -= 1
-            r = next(iter(pending))
-            del pending[r]
-            row = self.rows[r]
-            if not row.logs and row.parts[0][0] in self.shapes:
-                for v in self._along(s, row.parts[0][0], 1 << (bit + r)):
-                    pending.update((other, None) for other in watch[v] if other != r)
-                continue
-            lows, highs = (s.llow, s.lhigh) if row.logs else (s.low, s.high)
-            for sign in (1.0, -1.0) if row.equal else (1.0,):
-                b, total, infinite, scale = sign * row.b, 0.0, [], abs(row.b)
-                for v, a in row.parts:
-                    c = sign * a
-                    end = lows[v] if c > 0 else highs[v]
-                    if not -1e14 < end < 1e14 and not row.logs:
-                        infinite.append(v)
-                    else:
-                        total += c * end
-                        scale = max(scale, abs(c * end))
-                if len(infinite) > 1:
-                    continue
-                margin = 1e-11 if row.logs else 1e-11 * scale
-                for v, a in row.parts:
-                    if infinite and v != infinite[0]:
-                        continue
-                    c = sign * a
-                    rest = total if infinite else total - c * (lows[v] if c > 0 else highs[v])
-                    limit = (b - rest + margin) / c
-                    side = -1 if c > 0 else 1
-                    if (limit >= highs[v]) if side < 0 else (limit <= lows[v]):
-                        continue
-                    why = 1 << (bit + r)
-                    for u, d in row.parts:
-                        if u != v:
-                            why |= s.low_why[u] if sign * d > 0 else s.high_why[u]
-                    if row.logs and not -700 < limit < 700:
-                        limit = -700.0 if limit < 0 else 700.0
-                    moved = self._tighten(s, v, side, exp(limit) if row.logs else limit, why)
-                    if moved:
-                        for other in watch[v]:
-                            if other != r:
-                                pending[other] = None
-                        lows, highs = (s.llow, s.lhigh) if row.logs else (s.low, s.high)
-                        total = total if infinite else rest + c * (lows[v] if c > 0 else highs[v])
-
-
-@dataclass
-class _Part(System):
-    """A component of a system: its rows, and the mask of its elements."""
-
-    mask: int = 0
-
-
-def bits(mask: int) -> Iterator[int]:
-    """The elements in a mask, in order."""
-    while mask:
-        low = mask & -mask
-        yield low.bit_length() - 1
-        mask ^= low
-
-
 class Oracle:
     """Answers whether elements can hold together, remembering solutions and cores."""
 
     def __init__(self, system: System, limits: Limits = DEFAULT) -> None:
         self.system, self.limits = system, limits
         self.bit = len(system.elements)
-        self.mask = system.mask if isinstance(system, _Part) else (1 << self.bit) - 1
+        self.mask = system.mask if isinstance(system, Part) else (1 << self.bit) - 1
         used = {v for row in system.rows for v, _ in row.parts} | {system.elements[e].variable for e in bits(self.mask)}
         self.used = sorted(used)
         self.all_rows = range(len(system.rows))
@@ -467,7 +67,7 @@ class Oracle:
         try:
             state = self.system.start(mask, list(watch))
             self.system.propagate(state, chosen, watch, chosen, self.bit)
-        except _Empty as empty:
+        except Empty as empty:
             core = int(empty.args[0])
             if whole:
                 self.cores.append(core)
@@ -522,13 +122,13 @@ class Oracle:
         """Whether values satisfy rows and elements, to `TOLERANCE`."""
         for r in rows:
             row = self.system.rows[r]
-            terms = [a * (_log(values[v]) if row.logs else values[v]) for v, a in row.parts]
+            terms = [a * (logarithm(values[v]) if row.logs else values[v]) for v, a in row.parts]
             gap = sum(terms) - row.b
             if (abs(gap) if row.equal else gap) > TOLERANCE * (1.0 if row.logs else max(abs(row.b), *map(abs, terms), TINY)):
                 return False
         return not mask & ~self._satisfied(values, valued, mask)
 
-    def _dive(self, state: _State, rows: list[int], watch: dict[int, list[int]], mask: int) -> list[float] | None:
+    def _dive(self, state: State, rows: list[int], watch: dict[int, list[int]], mask: int) -> list[float] | None:
         """Fix variables one after the other to the middle of what propagation leaves, halving where that is too bold."""
         system, open_ = self.system, set(watch)
         totals = {v for r in rows if not system.rows[r].logs and system.rows[r].equal for v, _ in system.rows[r].parts}
@@ -557,7 +157,7 @@ class Oracle:
             values[v] = state.low[v]
         return values if self.holds(values, mask, rows, watch) else None
 
-    def _refute(self, state: _State, rows: list[int], watch: dict[int, list[int]], budget: list[int]) -> int | None:
+    def _refute(self, state: State, rows: list[int], watch: dict[int, list[int]], budget: list[int]) -> int | None:
         """Bits of elements and rows that leave nothing, found by halving intervals; None where that does not settle it."""
         best, v = 1e-4, -1
         for u in watch:
@@ -573,10 +173,10 @@ class Oracle:
                 return None
             budget[0] -= 1
             s = state.copy()
-            s.low[v], s.high[v], s.llow[v], s.lhigh[v] = low, high, _log(low), _log(high)
+            s.low[v], s.high[v], s.llow[v], s.lhigh[v] = low, high, logarithm(low), logarithm(high)
             try:
                 self.system.propagate(s, rows, watch, watch[v], self.bit)
-            except _Empty as empty:
+            except Empty as empty:
                 why |= int(empty.args[0])
                 continue
             deeper = self._refute(s, rows, watch, budget)
@@ -585,7 +185,7 @@ class Oracle:
             why |= deeper
         return why | state.low_why[v] | state.high_why[v]
 
-    def _middle(self, state: _State, v: int, hint: bool = True) -> float:
+    def _middle(self, state: State, v: int, hint: bool = True) -> float:
         """Where to fix a variable: the middle of all bounds on it, in use or not; else the middle of what is left."""
         low, high = state.low[v], state.high[v]
         if hint and v in self.hints and low < self.hints[v] < high:
@@ -598,21 +198,21 @@ class Oracle:
             x = 1.05 * low if low > 1.1 * self.system.low[v] else 0.7 * high if high < 0.9 * self.system.high[v] else 1.0
         return min(max(x, low), high)
 
-    def _narrowed(self, state: _State, v: int, low: float, high: float, rows: list[int], watch: dict[int, list[int]]) -> _State | None:
+    def _narrowed(self, state: State, v: int, low: float, high: float, rows: list[int], watch: dict[int, list[int]]) -> State | None:
         """The state with a variable between low and high, propagated; None where nothing is left."""
         s = state.copy()
         s.low[v], s.high[v] = low, high
         if not self.system.signed[v]:
-            s.llow[v], s.lhigh[v] = _log(low), _log(high)
+            s.llow[v], s.lhigh[v] = logarithm(low), logarithm(high)
         try:
             self.system.propagate(s, rows, watch, watch[v], self.bit)
-        except _Empty:
+        except Empty:
             return None
         return s
 
     # --- the global solver
 
-    def _build(self, mask: int, rows: list[int], state: _State, elastic: dict[int, float] | None = None) -> _Model:
+    def _build(self, mask: int, rows: list[int], state: State, elastic: dict[int, float] | None = None) -> _Model:
         pyscipopt = _pyscipopt()
         model = pyscipopt.Model()
         model.hideOutput()
@@ -654,7 +254,7 @@ class Oracle:
             v, side, bound = system.elements[e]
             gap = built.slack[e] = model.addVar(lb=0.0, obj=weight)
             if v in built.y:
-                at = _log(bound) - log(built.scale[v])
+                at = logarithm(bound) - log(built.scale[v])
                 model.addCons(built.y[v] + gap >= at if side > 0 else built.y[v] - gap <= at)
             else:
                 at, width = bound / built.scale[v], max(abs(bound), TINY) / built.scale[v]
@@ -669,7 +269,7 @@ class Oracle:
             values[v] = size * exp(model.getVal(built.y[v])) if v in built.y else size * model.getVal(built.x[v])
         return values
 
-    def _scip(self, mask: int, rows: list[int], state: _State) -> Answer:
+    def _scip(self, mask: int, rows: list[int], state: State) -> Answer:
         self.calls += 1
         if self.limits.seconds <= 0 or self.limits.nodes <= 0:
             return Answer(None)
@@ -705,7 +305,7 @@ class Oracle:
             return (side * inf, None) if status in ("unbounded", "inforunbd") else (None, None)
         values = self._values(built)
         domain = self.system.high[v] if side > 0 else self.system.low[v]
-        at_domain = self.system.free[v][side > 0] and abs(_log(abs(values[v])) - _log(domain)) < 0.7 and not self.system.signed[v]
+        at_domain = self.system.free[v][side > 0] and abs(logarithm(abs(values[v])) - logarithm(domain)) < 0.7 and not self.system.signed[v]
         return (inf if side > 0 else 0.0) if at_domain else values[v], values
 
     def relax(self, hard: int, elastic: dict[int, float]) -> tuple[dict[int, float], list[float], float] | None:
@@ -717,7 +317,7 @@ class Oracle:
         try:
             state = self.system.start(hard, list(watch))
             self.system.propagate(state, rows, watch, rows, self.bit)
-        except _Empty:
+        except Empty:
             return None
         built = self._build(hard | sum(1 << e for e in elastic), rows, state, elastic)
         built.model.setParam("limits/gap", 1e-6)
@@ -832,3 +432,4 @@ def _pyscipopt() -> Any:
         raise MissingExtra("pyscipopt", "solve") from None
     return pyscipopt
 
+__all__ = ["DEFAULT", "HUGE", "SLACK", "TINY", "TOLERANCE", "Answer", "Element", "Limits", "Oracle", "Row", "System", "Terms", "bits"]

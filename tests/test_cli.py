@@ -81,7 +81,9 @@ def test_all_shows_every_projected_target():
 
 
 @pytest.mark.parametrize("command", [
-    ["scenarios"], ["regions"], ["indicators"], ["model"], ["targets", "--region", "thz"], ["measures"], ["explain", "gdp"], ["check", "thz"]])
+    ["scenarios"], ["regions"], ["indicators"], ["model"], ["targets", "--region", "thz"], ["measures"], ["explain", "gdp"],
+    ["check", "thz"], ["implied", "thz", "gdp", "2020"], ["repair", "teda"], ["identities"],
+    ["what-if", "teda", "--set", "invention_patents_per_10k_people@2025=150"]])
 def test_every_command_speaks_json_and_tables_in_both_languages(command):
     assert answer(*command, "--json")
     shown = simulate(*command)
@@ -107,6 +109,28 @@ def test_check_puts_the_headline_claim_in_threshold_form():
     assert growth["gross_industrial_output"] == pytest.approx(100 * ((1200 / 718.25) ** 0.2 - 1))
     flow = next(r for r in found["implied"] if r["indicator"] == "fixed_asset_investment")["implied_growth_percent"] / 100
     assert sum(140.62 * (1 + flow) ** k for k in range(1, 6)) == pytest.approx(937)
+
+
+def test_check_gives_a_verdict_with_its_certificate_and_strict_exits_with_1():
+    done = simulate("check", "thz", "--strict", "--json")
+    assert done.returncode == 1
+    found = json.loads(done.stdout)
+    assert found["verdict"] == "inconsistent"
+    assert {"region", "verdict", "readings", "conflicts", "witness"} <= set(found)
+    clusters = next(c for c in found["conflicts"] if any(s["indicator"] == "services_revenue" for s in c["statements"]))
+    assert clusters["dissolves_if"]
+    for row in clusters["statements"]:
+        assert {"id", "indicator", "year", "side", "value", "unit", "source"} <= set(row)
+        assert row["side"] in ("at_least", "at_most")
+    assert simulate("check", "nidz", "--strict").returncode == 0
+    low, high = (answer("implied", "thz", "gdp", "2020", "--json")[0][end] for end in ("low", "high"))
+    assert (low, high) == (pytest.approx(0.18 * 718.245 / 0.265, rel=1e-4), pytest.approx(1050 / 1.1**5, rel=1e-4))
+
+
+def test_what_if_shows_a_conflict_dissolve():
+    found = answer("what-if", "teda", "--set", "invention_patents_per_10k_people@2025=240", "--json")
+    assert found["before"]["verdict"] == "inconsistent"
+    assert found["dissolved"]
 
 
 def test_targets_as_csv_reads_back_with_a_csv_reader():
@@ -146,6 +170,10 @@ BAD = [
     (["targets", "--format", "xml"], "--format: 'xml' is not known", "csv"),
     (["measures", "--lever", "talents"], "there is no lever 'talents'", "talent"),
     (["model", "--kind", "stocks"], "--kind: 'stocks'", "stock"),
+    (["check"], "name one region, or --all", "Regions"),
+    (["check", "thz", "--reading", "ceiling"], "--reading: 'ceiling'", "floor"),
+    (["what-if", "thz", "--set", "gdp"], "--set: 'gdp' is not understood", "gdp@2025=900"),
+    (["export", "xmile", "thz-plan", "--out", "plan.pdf"], "plan.pdf does not end in", "xmile"),
     (["new-plan", "nowhere/plan.yaml"], "is not a folder", "Make it first"),
 ]
 
@@ -162,7 +190,8 @@ def test_bad_input_gets_one_message_a_remedy_and_exit_code_2(command, what, reme
 
 
 def test_a_faulty_scenario_is_reported_with_all_its_faults_and_places(tmp_path):
-    (tmp_path / "bold.yaml").write_text("region: thz\nhorizon: 2035\nlevers:\n  rd_suport: {level: 1, start: 2026}\nruns: 0\n", encoding="utf-8")
+    text = "region: thz\nhorizon: 2035\nlevers:\n  rd_suport: {level: 1, start: 2026}\nruns: 0\n"
+    (tmp_path / "bold.yaml").write_text(text, encoding="utf-8")
     done = simulate("run", "bold.yaml", "--out", "out", cwd=tmp_path)
     assert done.returncode == 2
     assert "bold.yaml:4:3  levers.rd_suport: no such lever." in done.stderr

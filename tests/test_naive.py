@@ -18,7 +18,8 @@ SCENARIOS = {s.id: s for s in list_scenarios()}
 METHODS = {"euler": naive.euler, "rk4": naive.rk4}
 
 # A difference of two numbers is compared on the scale of those numbers, not on its own.
-SCALE = {"net_hiring": "labour", "migration": "real_wage", "recovery": "utilisation", "labour_supply_growth": "real_wage", "labour_inflow": "labour_supply",
+SCALE = {"net_hiring": "labour", "migration": "real_wage", "recovery": "utilisation", "labour_supply_growth": "real_wage",
+         "labour_inflow": "labour_supply",
          "value_added_ratio_gain": "value_added_ratio", "technology_growth": "technology", "log_gdp_index": "utilisation"}
 
 THZ = load_scenario("thz-baseline")
