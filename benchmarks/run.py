@@ -275,6 +275,26 @@ def accuracy(registry: Registry, scenario: Scenario, quick: bool) -> Table:
                  f"rk4 with 64 steps, over 256 drawn runs. Cost: {count:,} runs at once, without draws.", rows)
 
 
+def consistency_checks(registry: Registry) -> Table:
+    """Verdicts: each plan under the chosen readings alone, and with every alternative reading tried."""
+    from simulate import consistency
+
+    def verdict(region: str, alternatives: bool) -> Callable[[], object]:
+        return partial(consistency.check, registry, region, alternatives=alternatives)
+
+    regions = [v.region for v in consistency.check_all(registry, alternatives=False)]  # also imports the solver
+    actions: dict[tuple[str, str], Callable[[], object]] = {}
+    for region in regions:
+        actions[region, "verdict with certificate"] = verdict(region, False)
+        actions[region, "and every other reading"] = verdict(region, True)
+    actions["all plans", "verdict with certificate"] = partial(consistency.check_all, registry, alternatives=False)
+    actions["all plans", "and every other reading"] = partial(consistency.check_all, registry)
+    times = in_turns(actions, 3, 30)
+    return Table("Consistency", "Processor time of one verdict, after the solver is imported.",
+                 [{"plan": plan, "what": what, "median, s": f"{statistics.median(v):.2f}", "least, s": f"{min(v):.2f}", "times": len(v)}
+                  for (plan, what), v in times.items()])
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description="Measure speed and accuracy on this machine.")
     parser.add_argument("--quick", action="store_true", help="fewer sizes and turns: under 20 seconds")
@@ -290,7 +310,7 @@ def main() -> None:
     tables: list[Table] = []
     for measure in (partial(cold_start, 1 if quick else 4), partial(throughput, registry, scenario, quick),
                     *([] if quick else [partial(block_sizes, registry, scenario)]), partial(whole_run, registry, scenario, quick),
-                    partial(accuracy, registry, scenario, quick)):
+                    partial(accuracy, registry, scenario, quick), partial(consistency_checks, registry)):
         tables.append(measure())
         print(tables[-1].markdown(), flush=True)
     seconds = time.perf_counter() - start

@@ -151,7 +151,8 @@ def check(
         write_charts(registry, verdicts, out, lang)
     if as_json:
         rows = [v.to_json() | {k: x for k, x in claims.as_data(registry, id).items() if k != "region"}
-                 | {"needs": [n.to_json() for n in consistency.accounting(registry, id)]} for id, v in verdicts.items()]
+                 | ({"needs": [n.to_json() for n in consistency.accounting(registry, id)]} if region is not None else {})
+                for id, v in verdicts.items()]
         emit(rows[0] if region is not None else rows)
     else:
         for id, verdict in verdicts.items():

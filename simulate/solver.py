@@ -1,20 +1,22 @@
 """Whether bounds can hold together under rows, which minimal ones cannot, and the extremes of a quantity.
 
 Three methods, cheapest first: interval propagation (`intervals`), which proves most infeasibilities and names the bounds it
-used; a dive, which fixes quantities to the middle of what propagation leaves; SCIP, a global nonconvex solver (extra
-`solve`), for the rest and for optima. The only module that imports pyscipopt.
+used; a dive, which fixes quantities to the middle of what propagation leaves; SCIP, a global nonconvex solver,
+for the rest and for optima. The only module that imports pyscipopt.
 
 Tolerances: bounds are widened by `SLACK` (relative); a solution satisfies rows and bounds to `TOLERANCE` (relative).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import os
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from math import exp, inf, isfinite, log
 from typing import Any, NamedTuple
 
-from simulate.errors import MissingExtra
 from simulate.intervals import HUGE, SLACK, TINY, TOLERANCE, Element, Empty, Part, Row, State, System, Terms, bits, logarithm
 
 
@@ -419,17 +421,32 @@ class _Model(NamedTuple):
     def run(self) -> str:
         """Solve; return the solver's status, or failed where its arithmetic gave up."""
         try:
-            self.model.optimize()
+            with _silenced():
+                self.model.optimize()
         except Exception:  # numerical trouble in the LP solver: as if a limit had been reached
             return "failed"
         return str(self.model.getStatus())
 
 
-def _pyscipopt() -> Any:
+@contextmanager
+def _silenced() -> Iterator[None]:
+    """Keep what SCIP's LP solver writes to the process's standard error (past `hideOutput`) from the user."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
     try:
-        import pyscipopt
-    except ImportError:
-        raise MissingExtra("pyscipopt", "solve") from None
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
+
+
+def _pyscipopt() -> Any:
+    import pyscipopt  # slow to import, and most plans need it for a few components only
+
     return pyscipopt
+
 
 __all__ = ["DEFAULT", "HUGE", "SLACK", "TINY", "TOLERANCE", "Answer", "Element", "Limits", "Oracle", "Row", "System", "Terms", "bits"]

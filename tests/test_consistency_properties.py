@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from simulate.consistency import apply, check, implied, repair
-from simulate.errors import InvalidInput, MissingExtra
+from simulate.errors import InvalidInput
 from simulate.identities import Quantity, load_identities
 from simulate.registry import Registry, load_registry
 from simulate.solver import Element, Limits, Oracle, System, Terms, bits
@@ -196,12 +196,3 @@ def test_minimal_conflicts_against_brute_force(bounds, a, b):
 def test_a_statement_that_allows_no_value():
     with pytest.raises(InvalidInput, match="things counted are whole"):
         check(plan(says("high_tech_enterprises", 2.5, 1)), "port", identities=IDENTITIES)
-
-
-def test_what_is_missing_is_said(monkeypatch):
-    import sys
-
-    monkeypatch.setitem(sys.modules, "pyscipopt", None)
-    system, mask = hard_case()
-    with pytest.raises(MissingExtra, match=r"simulate\[solve\]"):
-        Oracle(system).ask(mask)
