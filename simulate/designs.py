@@ -12,6 +12,7 @@ import hashlib
 import itertools
 import math
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -51,7 +52,7 @@ class Design(Protocol):
 
 
 @dataclass(frozen=True)
-class _Sampled:
+class _Sampled(ABC):
     """A design that fills the unit cube with `size` points; `names` None covers whatever no other design does."""
 
     size: int
@@ -67,9 +68,9 @@ class _Sampled:
         """Nothing: values come from the inputs' own distributions."""
         return {}
 
+    @abstractmethod
     def points(self, seed: int, start: int, stop: int) -> dict[str, Array]:
         """Return points `start`..`stop`-1."""
-        raise NotImplementedError
 
 
 @dataclass(frozen=True)
