@@ -171,22 +171,32 @@ def check(
 def write_charts(registry: Registry, verdicts: dict[str, Verdict], out: Path, lang: str) -> None:
     """Write the interval chart (of GDP and what the conflicts speak of) and the conflict graphs of each verdict."""
     from simulate import consistency, plots, plots_consistency
+    from simulate.identities import load_identities
 
     if out.exists() and not out.is_dir():
         raise InvalidInput(Problem(f"--out: {out} is a file.", "Name a folder."))
     out.mkdir(parents=True, exist_ok=True)
+    identities = load_identities(registry.catalogue)
+    names = {key: scope.en if lang == "en" else scope.zh for key, scope in registry.scopes.items()}
+    names |= {key: region.label(lang) for key, region in registry.regions.items()}
+    names |= {key: document.title.label(lang) for key, document in registry.documents.items()}
     for id, verdict in verdicts.items():
-        clashing = [c.indicator for conflict in (*verdict.conflicts, *verdict.strains) for c in conflict.claims if c.place == id]
+        base, plan = registry.base_year(id), registry.documents.get(registry.region(id).plan or "")
+        last = (plan.period[1] if plan.period else plan.horizon) if plan else None
+        last = last or max((s.year or 0 for s in registry.targets(id)), default=base)
         ranges = []
-        for indicator in dict.fromkeys(["gdp", *(i for i in clashing if i in registry.catalogue)]):
+        for indicator, year in plots_consistency.wanted(verdict, base, last):
             try:
-                ranges += consistency.implied(registry, id, indicator, reading=verdict.reading["targets"])
+                ranges += consistency.implied(registry, id, indicator, year, reading=verdict.reading["targets"], identities=identities)
             except InvalidInput:  # nothing touches GDP in this plan
                 continue
         if ranges:
-            plots.save(plots_consistency.interval_chart(ranges, registry.catalogue, lang), out / f"{id}-implied.png")
+            chart = plots_consistency.interval_chart(ranges, identities.indicators, lang, place=names[id], years=(base, last),
+                                                     reading=verdict.reading)
+            plots.save(chart, out / f"{id}-implied.png")
         for k, conflict in enumerate(verdict.conflicts, 1):
-            plots.save(plots_consistency.conflict_graph(conflict, registry.catalogue, lang), out / f"{id}-conflict-{k}.png")
+            graph = plots_consistency.conflict_graph(conflict, identities.indicators, lang, identities=identities, names=names)
+            plots.save(graph, out / f"{id}-conflict-{k}.png")
 
 
 @app.command()

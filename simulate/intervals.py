@@ -283,11 +283,11 @@ class System:
                 s.llow[v], s.lhigh[v] = logarithm(self.low[v]), logarithm(self.high[v])
         for e in bits(mask):
             self.tighten(s, self.elements[e].variable, self.elements[e].side, self.elements[e].value
-                          - self.elements[e].side * SLACK * abs(self.elements[e].value), 1 << e)
+                          - self.elements[e].side * SLACK * abs(self.elements[e].value), 1 << e, exact=True)
         return s
 
-    def tighten(self, s: State, v: int, side: int, value: float, why: int) -> bool:
-        """Move one end of an interval if that gains something; raise Empty where nothing is left."""
+    def tighten(self, s: State, v: int, side: int, value: float, why: int, exact: bool = False) -> bool:
+        """Move one end of an interval if that gains something (`exact`: anything); raise Empty where nothing is left."""
         signed = self.signed[v]
         if side > 0:
             if value <= s.low[v]:
@@ -295,7 +295,7 @@ class System:
             gap = s.high[v] - s.low[v]
             gain = value - s.low[v] > (0.02 * gap if isfinite(gap) and gap < 1e12 else 0.0) + 1e-13 * abs(value) if signed else (
                 logarithm(value) - s.llow[v] > 0.02 * (s.lhigh[v] - s.llow[v]) + 1e-12)
-            if not gain and value <= s.high[v]:
+            if not gain and not exact and value <= s.high[v]:
                 return False
             s.low[v], s.low_why[v] = value, why
             if not signed:
@@ -307,7 +307,7 @@ class System:
             gap = s.high[v] - s.low[v]
             gain = s.high[v] - value > (0.02 * gap if isfinite(gap) and gap < 1e12 else 0.0) + 1e-13 * abs(value) if signed else (
                 s.lhigh[v] - logarithm(value) > 0.02 * (s.lhigh[v] - s.llow[v]) + 1e-12)
-            if not gain and value >= s.low[v]:
+            if not gain and not exact and value >= s.low[v]:
                 return False
             s.high[v], s.high_why[v] = value, why
             if not signed:

@@ -321,9 +321,9 @@ class _Resolver:
     def path(self, name: str, setting: PathSetting) -> PathSetting | None:
         """Turn a path into model units, taking the plan's own targets where it says so."""
         where = self.scenario.place("paths", name)
-        first = min(setting.values) if setting.values else setting.period[0] if setting.period else self.base_year + 1
-        if first < self.base_year or (setting.period and first <= self.base_year):
-            self.problems.append(Problem(f"paths.{name}: {first} lies before the years that are projected, from {self.base_year + 1} on.",
+        last = max(setting.values) if setting.values else setting.period[0] if setting.period else self.base_year + 1
+        if last < self.base_year or (setting.period and last == self.base_year):
+            self.problems.append(Problem(f"paths.{name}: {last} lies before the years that are projected, from {self.base_year} on.",
                                          "Give later years.", where))
         output = next((o for o in OUTPUTS if o.variable == name), None)
 

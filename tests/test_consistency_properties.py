@@ -6,7 +6,7 @@ import dataclasses
 from math import log
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from simulate.consistency import apply, check, implied, repair
@@ -166,6 +166,7 @@ def test_solver_limits_give_undecided():
 @settings(slow, max_examples=60)
 @given(st.lists(st.tuples(st.integers(0, 3), st.sampled_from([1, -1]), st.floats(0.1, 10)), min_size=2, max_size=7),
        st.floats(0.5, 2), st.floats(0.5, 2))
+@example([(0, 1, 1.0), (1, 1, 4.0), (1, 1, 5.0), (2, 1, 1.0)], 0.5, 1.0)  # a bound little tighter than another one counts
 def test_minimal_conflicts_against_brute_force(bounds, a, b):
     """All minimal conflicts of x y == a z and z == b w, against every subset tried by linear arithmetic in logarithms."""
     from scipy.optimize import linprog
