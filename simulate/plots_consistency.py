@@ -86,9 +86,9 @@ def interval_chart(ranges: Sequence[Range], indicators: Mapping[str, Indicator] 
         if len(rows) > len(shown):
             note += _say(lang, f"另有{len(rows) - len(shown)}项未列出。", f"{len(rows) - len(shown)} more are not shown.")
         _frame(figure, (place + _say(lang, "：", ": ") if place else "") + title, _say(
-            lang, "横条：不看该数字本身，由其余表述、恒等关系和合理区间推算的范围（箭头：无界）；菱形：文件所载数值。每行刻度不同。",
-            "Bar: the values that all other statements, identities and plausibility bands leave (arrow: no bound). "
-            "Diamond: the value stated. Each row has its own scale."), note, COLUMNS[0])
+            lang, "横条：不看该数字本身，由其余表述、恒等关系和合理区间推算的范围（箭头：无界或过远）；菱形：文件所载数值。每行刻度不同。",
+            "Bar: what all other statements, identities and plausibility bands leave (arrow: no end, or far off). "
+            "Diamond: as stated. Scales differ by row."), note, COLUMNS[0])
         _key(figure, lang, 0.44 / height)
         figure.canvas.draw()
     return figure
@@ -346,7 +346,9 @@ def _interval(axes: Axes, k: int, r: Range, indicators: Mapping[str, Indicator],
                          va="center" if several else "baseline", linespacing=1.1, gid=f"cell {column}")
         _fit(cell, width)
     stated = _stated(r)
-    known = [x for x in (r.low, r.high, *stated) if x is not None and isfinite(x)]
+    reach = 20 * max((abs(x) for x in (*stated, r.low or 0.0)), default=0.0) if stated else float("inf")
+    top = None if r.high is None or r.high > reach > 0 else r.high  # an end far beyond would press all else to one side
+    known = [x for x in (r.low, top, *stated) if x is not None and isfinite(x)]
     low, high = min(known, default=0.0), max(known, default=1.0)
     least = 0.03 * max(abs(low), abs(high)) or 1.0
     if high - low < least:
@@ -359,13 +361,13 @@ def _interval(axes: Axes, k: int, r: Range, indicators: Mapping[str, Indicator],
 
     axes.plot([left, right], [k, k], color=GRID, linewidth=1.2, zorder=1)
     if r.decided or r.low is not None or r.high is not None:
-        start, end = (left if r.low is None else across(r.low)), (right if r.high is None else across(r.high))
+        start, end = (left if r.low is None else across(r.low)), (right if top is None else across(top))
         if end - start < 0.003:
             start, end = (start + end) / 2 - 0.0015, (start + end) / 2 + 0.0015
         tip = 0.007
-        axes.plot([start + tip * (r.low is None), end - tip * (r.high is None)], [k, k], color=SHADES[1], linewidth=8,
+        axes.plot([start + tip * (r.low is None), end - tip * (top is None)], [k, k], color=SHADES[1], linewidth=8,
                   solid_capstyle="butt", zorder=2, gid="implied")
-        for open_, x, away in ((r.low is None, left, 1), (r.high is None, right, -1)):
+        for open_, x, away in ((r.low is None, left, 1), (top is None, right, -1)):
             if open_:
                 axes.fill([x, x + away * tip * 1.1, x + away * tip * 1.1], [k, k - 0.32, k + 0.32], color=SHADES[1], linewidth=0, zorder=2,
                           gid="open")

@@ -72,6 +72,8 @@ def test_a_full_interval_chart_fits_a_page_and_keeps_what_clashes():
     figure = interval_chart([*[RANGES[0]] * 30, RANGES[1]], IDENTITIES.indicators, "en")
     whole(figure)
     assert len(cells(figure, 0)) == ROWS and cells(figure, 5)[-1] == "clash" and figure.get_figheight() < 8.9
+    far = rng("resident_population", 34.9, 5e6, claim("resident_population", "at_most", 30, unit="万人"), unit="万人")
+    assert [p.get_gid() for p in interval_chart([far]).axes[0].patches] == ["open"]  # else the gap from 30 to 34.9 would not be seen
     with pytest.raises(InvalidInput, match="no range"):
         interval_chart(RANGES[-2:], years=(2020, 2025))
 
