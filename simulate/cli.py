@@ -212,6 +212,17 @@ def progress(total: int, what: str) -> Any:
     return shown()
 
 
+def working(what: str) -> Any:
+    """Return a context that shows, on a terminal, that something of unknown length is under way."""
+    from contextlib import nullcontext
+
+    if not sys.stderr.isatty():
+        return nullcontext()
+    from rich.console import Console
+
+    return Console(stderr=True).status(what)
+
+
 def show_run(result: Trajectories, summary: dict[str, Any], lang: str, all_targets: bool) -> None:
     """Print a run's answer as tables."""
     from simulate import attainment, units

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from simulate.cli import Data, Json, Lang, app, emit, guarded, language, number, printed, registry_with, sense, table
+from simulate.cli import Data, Json, Lang, app, emit, guarded, language, number, printed, registry_with, sense, table, working
 from simulate.errors import InvalidInput, Problem, nearest
 
 if TYPE_CHECKING:
@@ -145,13 +145,17 @@ def check(
     if region is not None:
         registry.region(region)
         registry.base_year(region)
-    found = consistency.check_all(registry, reading=reading) if region is None else [consistency.check(registry, region, reading=reading)]
+    with working("checking"):
+        found = consistency.check_all(registry, reading=reading) if region is None else [
+            consistency.check(registry, region, reading=reading)]
+        needs = consistency.accounting(registry, region) if region is not None else []
     verdicts = {v.region: v for v in found}
     if out is not None:
-        write_charts(registry, verdicts, out, lang)
+        with working("drawing"):
+            write_charts(registry, verdicts, out, lang)
     if as_json:
         rows = [v.to_json() | {k: x for k, x in claims.as_data(registry, id).items() if k != "region"}
-                 | ({"needs": [n.to_json() for n in consistency.accounting(registry, id)]} if region is not None else {})
+                 | ({"needs": [n.to_json() for n in needs]} if region is not None else {})
                 for id, v in verdicts.items()]
         emit(rows[0] if region is not None else rows)
     else:
@@ -160,9 +164,8 @@ def check(
                 show_claims(registry, id, lang)
                 print()  # noqa: T201
             show_verdict(registry, verdict, lang)
-            if region is not None:
-                for need in consistency.accounting(registry, id):
-                    print(need.zh if lang == "zh" else need.en)  # noqa: T201
+            for need in needs:
+                print(need.zh if lang == "zh" else need.en)  # noqa: T201
             print()  # noqa: T201
     if strict and any(v.verdict == "inconsistent" for v in verdicts.values()):
         raise typer.Exit(1)
@@ -194,9 +197,10 @@ def write_charts(registry: Registry, verdicts: dict[str, Verdict], out: Path, la
             chart = plots_consistency.interval_chart(ranges, identities.indicators, lang, place=names[id], years=(base, last),
                                                      reading=verdict.reading)
             plots.save(chart, out / f"{id}-implied.png")
-        for k, conflict in enumerate(verdict.conflicts, 1):
-            graph = plots_consistency.conflict_graph(conflict, identities.indicators, lang, identities=identities, names=names)
-            plots.save(graph, out / f"{id}-conflict-{k}.png")
+        for what, clashes in (("conflict", verdict.conflicts), ("strain", verdict.strains)):
+            for k, clash in enumerate(clashes, 1):
+                graph = plots_consistency.conflict_graph(clash, identities.indicators, lang, identities=identities, names=names)
+                plots.save(graph, out / f"{id}-{what}-{k}.png")
 
 
 @app.command()
@@ -214,15 +218,16 @@ def implied(
     lang, reading = language(lang), readable(reading)
     registry = registry_with(data)
     registry.region(region)
-    found = consistency.implied(registry, region, quantity, int(year) if year and year.isdecimal() else year, reading=reading)
+    with working("solving"):
+        found = consistency.implied(registry, region, quantity, int(year) if year and year.isdecimal() else year, reading=reading)
     if as_json:
         emit([r.to_json() for r in found])
         return
     for r in found:
         low, high = ("open" if end is None else number(end, 5) for end in (r.low, r.high))
-        stated = ", ".join(f"{'≤' if c.side == 'at_most' else '≥'} {printed(c.value)}" for c in r.stated) or "not stated"
+        stated = ", ".join(f"{'≤' if c.side == 'at_most' else '≥'} {printed(c.value)}" for c in r.stated)
         print(f"{registry.catalogue[quantity].label(lang)} {r.quantity.when}: {low} to {high} {units.label(r.unit, lang)} "  # noqa: T201
-              f"(stated: {stated}){'' if r.decided else '; not decided within limits'}")
+              f"({'stated: ' + stated if stated else 'not stated'}){'' if r.decided else '; not decided within limits'}")
         for side, claims in (("lower end", r.low_binding), ("upper end", r.high_binding)):
             if claims:
                 table(side, ["statement", "place", "when", "side", "source"], claim_rows(registry, claims, lang), right=(3,))
@@ -244,7 +249,8 @@ def repair(
     lang, reading = language(lang), readable(reading)
     registry = registry_with(data)
     registry.region(region)
-    found = consistency.repair(registry, region, reading=reading, within_bands=within_bands)
+    with working("solving"):
+        found = consistency.repair(registry, region, reading=reading, within_bands=within_bands)
     if as_json:
         emit(found.to_json())
         return
@@ -289,7 +295,8 @@ def what_if(
         if not equals:
             raise InvalidInput(Problem(f"--set: {given!r} is not understood.", "Write indicator@year=value, as gdp@2025=900."))
         pairs[name.strip()] = value.strip()
-    found = consistency.what_if(registry, region, pairs, reading=reading)
+    with working("solving"):
+        found = consistency.what_if(registry, region, pairs, reading=reading)
     if as_json:
         emit(found)
         return
