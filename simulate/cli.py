@@ -106,7 +106,7 @@ def number(x: float | None, digits: int = 4) -> str:
     """Show a number with thousands separators and about `digits` significant digits."""
     if x is None or not math.isfinite(x):
         return "-"
-    if x == 0:
+    if abs(x) < 1e-9:  # nothing shown here is that small: it is a solver's zero
         return "0"
     decimals = max(0, digits - 1 - math.floor(math.log10(abs(x))))
     return f"{x:,.{min(decimals, 4)}f}"

@@ -214,10 +214,12 @@ def implied(
 ) -> None:
     """Show the range that all other statements leave for a quantity, and which of them bind at each end."""
     from simulate import consistency, units
+    from simulate.identities import load_identities
 
     lang, reading = language(lang), readable(reading)
     registry = registry_with(data)
     registry.region(region)
+    known = load_identities(registry.catalogue).indicators  # the catalogue's, and those that identities bring in
     with working("solving"):
         found = consistency.implied(registry, region, quantity, int(year) if year and year.isdecimal() else year, reading=reading)
     if as_json:
@@ -226,7 +228,7 @@ def implied(
     for r in found:
         low, high = ("open" if end is None else number(end, 5) for end in (r.low, r.high))
         stated = ", ".join(f"{'≤' if c.side == 'at_most' else '≥'} {printed(c.value)}" for c in r.stated)
-        print(f"{registry.catalogue[quantity].label(lang)} {r.quantity.when}: {low} to {high} {units.label(r.unit, lang)} "  # noqa: T201
+        print(f"{known[quantity].label(lang)} {r.quantity.when}: {low} to {high} {units.label(r.unit, lang)} "  # noqa: T201
               f"({'stated: ' + stated if stated else 'not stated'}){'' if r.decided else '; not decided within limits'}")
         for side, claims in (("lower end", r.low_binding), ("upper end", r.high_binding)):
             if claims:

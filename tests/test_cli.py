@@ -123,6 +123,7 @@ def test_check_gives_a_verdict_with_its_certificate_and_strict_exits_with_1():
         assert {"id", "indicator", "year", "side", "value", "unit", "source"} <= set(row)
         assert row["side"] in ("at_least", "at_most")
     assert simulate("check", "nidz", "--strict").returncode == 0
+    assert "deflator" in simulate("implied", "thz", "deflator_growth", "mean:2021-2025").stdout  # in no document: identities bring it in
     low, high = (answer("implied", "thz", "gdp", "2020", "--json")[0][end] for end in ("low", "high"))
     assert (low, high) == (pytest.approx(0.18 * 718.245 / 0.265, rel=1e-4), pytest.approx(1050 / 1.1**5, rel=1e-4))
 
