@@ -106,10 +106,11 @@ def number(x: float | None, digits: int = 4) -> str:
     """Show a number with thousands separators and about `digits` significant digits."""
     if x is None or not math.isfinite(x):
         return "-"
-    if abs(x) < 1e-9:  # nothing shown here is that small: it is a solver's zero
+    if x == 0:
         return "0"
     decimals = max(0, digits - 1 - math.floor(math.log10(abs(x))))
-    return f"{x:,.{min(decimals, 4)}f}"
+    shown = f"{x:,.{min(decimals, 4)}f}"
+    return shown if any(c in "123456789" for c in shown) else "0"  # a solver's zero may be a little off
 
 
 def percent(p: float | None) -> str:
