@@ -8,7 +8,7 @@ constant prices and at current prices.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import inf
 from typing import Any
 
@@ -32,7 +32,7 @@ class Attainment:
     reaches it. `projected` are the 5 %, 50 % and 95 % quantiles of what the target speaks of, in `unit`. Probabilities are
     shares of the finite runs; `nominal` is the current-price reading, `average` that of the mean growth over the plan
     where a growth target names one year, else None. `imposed`: the scenario gives the projected variable itself, so that the
-    probability says nothing about the region.
+    probability says nothing about the region. `by_run` tells which of the finite runs reach it.
     """
 
     statement: Statement
@@ -46,6 +46,7 @@ class Attainment:
     nominal: float | None = None
     average: float | None = None
     imposed: bool = False
+    by_run: Any = field(default=None, repr=False, compare=False)
 
     @property
     def growth(self) -> bool:
@@ -109,7 +110,7 @@ def judge(trajectories: Trajectories, statement: Statement) -> Attainment | None
             average = _share(reached(s, over_plan, value, True))
         needed = x[start] * (1 + value / 100) ** (year - start)
         return Attainment(s, id, s.last_year, value, "%", float(np.median(needed)) if needed.size else float("nan"), _quantiles(rate),
-                          _share(ok), average=average, imposed=imposed)
+                          _share(ok), average=average, imposed=imposed, by_run=ok)
     def taken(y: Array) -> Array:
         """The year's value, or the sum or mean over the period."""
         if s.aggregate is None:
@@ -123,15 +124,16 @@ def judge(trajectories: Trajectories, statement: Statement) -> Attainment | None
             return None
         base = x[trajectories.index(s.relative_to)]
         ratio = x_at / base
+        ok = reached(s, ratio, float(s.value), known.higher_is_better)
         return Attainment(s, id, s.last_year, float(s.value), s.unit, float(np.median(base) * s.value) if base.size else float("nan"),
-                          _quantiles(ratio), _share(reached(s, ratio, float(s.value), known.higher_is_better)), imposed=imposed)
+                          _quantiles(ratio), _share(ok), imposed=imposed, by_run=ok)
     value = units.convert(float(s.value), s.unit, unit)
     nominal = None
     at_current = at_current_prices(trajectories, id)
     if at_current is not None and s.price_basis != "constant":
         nominal = _share(reached(s, taken(at_current[:, keep]), value, known.higher_is_better))
-    return Attainment(s, id, s.last_year, value, unit, value, _quantiles(x_at), _share(reached(s, x_at, value, known.higher_is_better)),
-                      nominal=nominal, imposed=imposed)
+    ok = reached(s, x_at, value, known.higher_is_better)
+    return Attainment(s, id, s.last_year, value, unit, value, _quantiles(x_at), _share(ok), nominal=nominal, imposed=imposed, by_run=ok)
 
 
 def _share(ok: Any) -> float:

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 Array = NDArray[np.float64]
 Functions = tuple[Callable[..., None], Callable[..., None]]
+Shapes = Sequence[tuple[str, tuple[int, ...], bool]]
+"""What is given at a moment: name, shape without the axis of runs, whether it differs between runs."""
 
 MOST_PROGRAMS = 200
 """Programs that a model keeps; at more it forgets them all, so that endless scenarios do not fill the memory."""
@@ -141,7 +143,7 @@ def write(moving: Sequence[Node], state: Sequence[Node], rates: Sequence[Node], 
     unpacked = [_unpack([_place(n) for n in moving], "moving"), _unpack([_place(n) for n in state], "y"), _unpack([r for r, _ in d], "d")]
     functions = (("rates(moving, y, d)", unpacked, _Body(d, labels)),
                  ("report(moving, y, d, o)", [*unpacked, _unpack([r for r, _ in o], "o")], _Body(d + o, labels)))
-    nodes = _needed((*rates, *report))
+    nodes = needed((*rates, *report))
     still = [n for n in nodes if not n.moving]
     given = [n for n in still if n.given]
     lines = ["def bind(given, runs):", _unpack([_place(n) for n in given], "given")]
@@ -168,7 +170,7 @@ class _Body:
         wanted: dict[int, list[str]] = {}
         for row, node in sinks:
             wanted.setdefault(node.number, []).append(row)
-        nodes = _needed(node for _, node in sinks)
+        nodes = needed(node for _, node in sinks)
         last = {a.number: n for n in nodes for a in n.arguments}
         for node in nodes:
             rows = wanted.get(node.number, [])
@@ -194,7 +196,7 @@ class _Body:
             self.lines += [f"positive({place}, out={row})" for row in rows]
 
 
-def _needed(roots: Iterable[Node]) -> list[Node]:
+def needed(roots: Iterable[Node]) -> list[Node]:
     """Return `roots` and all they depend on: operands first, each close before its first use, so that few wait in buffers."""
     found: dict[int, Node] = {}
     for root in roots:
@@ -282,9 +284,12 @@ class Compiled:
             self.bound[shapes] = program.bind([self.vectors[n] for n in program.constants], self.d.shape[1])
         return self.bound[shapes], [np.array(t), *(v for _, a in found for v in _vectors(a))]
 
-    def _write(self, shapes: Sequence[tuple[str, tuple[int, ...], bool]]) -> Program:
+    def _write(self, shapes: Shapes) -> Program:
         """Write the program for inputs and active paths of these shapes."""
-        record = Record()
+        return write(*self.trace(Record(), shapes))
+
+    def trace(self, record: Record, shapes: Shapes) -> tuple[list[Node], list[Node], list[Node], list[Node], dict[int, str]]:
+        """Record the equations; return what moves, the state, its rates, what to report, and the names of nodes by number."""
         values: dict[str, Symbol] = {}
         labels: dict[int, str] = {}
 
@@ -322,7 +327,7 @@ class Compiled:
                 change = change - values[name]
             rates += list(np.broadcast_to(change.rows, values[s.name].rows.shape).flat)
         report = [n for name, shape in self.kept.items() for n in np.broadcast_to(values[name].rows, shape).flat]
-        return write(moving, state, rates, report, labels)
+        return moving, state, rates, report, labels
 
 
 def _row(name: str, index: tuple[int, ...]) -> str:

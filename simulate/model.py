@@ -31,6 +31,29 @@ Over = Literal["sector", "cluster"] | None
 TimeFunction = Callable[[float, float], Array | None]
 """Value of an input at (time, within); `within` lies inside the step and settles on which side of a jump it is."""
 
+
+@dataclass(frozen=True)
+class Blend:
+    """A value over time as a weighted sum of `rows`, arrays that do not change: a time function of which engines can see inside.
+
+    weights(t, within) -> the weight of each row that counts, by its number; None where there is no value (outside a path's years).
+    """
+
+    rows: tuple[Array, ...]
+    weights: Callable[[float, float], Mapping[int, float] | None]
+
+    def __call__(self, t: float, within: float) -> Array | None:
+        """Return the value at a moment: the last axis is 1 or runs."""
+        weights = self.weights(t, within)
+        if weights is None:
+            return None
+        result: Array | None = None
+        for row, weight in weights.items():
+            term = weight * self.rows[row]
+            result = term if result is None else result + term
+        return np.zeros(1) if result is None else result
+
+
 exp, log, minimum, maximum, where = np.exp, np.log, np.minimum, np.maximum, np.where
 
 
@@ -169,6 +192,10 @@ class Input:
     name: str
     unit: str
     documentation: str
+
+
+Engine = Callable[[Compiled, Array, float, int, int, integrators.Step], dict[str, Array]]
+"""Integrates compiled equations: (equations, initial state, start, years, steps per year, method) -> kept variables, as `Model.simulate`."""
 
 
 @dataclass(frozen=True)
@@ -326,13 +353,13 @@ class Model:
     def simulate(self, parameters: Mapping[str, Array], inputs: Mapping[str, TimeFunction], *, start: float, years: int,
                  steps_per_year: int, step: integrators.Step, runs: int, elements: Mapping[str, int],
                  paths: Mapping[str, TimeFunction] | None = None, fixed: Mapping[str, Array] | None = None,
-                 keep: Iterable[str] | None = None, compiled: bool = True) -> dict[str, Array]:
+                 keep: Iterable[str] | None = None, compiled: bool = True, engine: Engine | None = None) -> dict[str, Array]:
         """Integrate `runs` runs over `years` from `start`; return the kept variables at each whole year.
 
         parameters: name -> array whose last axis is 1 or runs. inputs and paths: name -> function of time; a path takes
         the place of an equation wherever it is not None; `fixed` gives equations one value throughout (levers not in use), so
         that what only they need is not computed. elements: number of sectors and clusters. `compiled` False evaluates
-        the equations one by one as they stand: slower, with the same bits. Where an input or path jumps, a year shows what
+        the equations one by one as they stand: slower, with the same bits; `engine` integrates in their stead. Where an input or path jumps, a year shows what
         held in the step that led to it (the first year: in the first step).
         Result: name -> (years + 1, runs) or (years + 1, elements, runs).
         """
@@ -354,19 +381,23 @@ class Model:
         for s in self.stocks:
             state[rows[s.name]] = base[s.initial]
         paths = {n: _each(path, elements[over]) if (over := self.over[n]) else path for n, path in (paths or {}).items()}
-        engine: Compiled | _Plain = (Compiled if compiled else _Plain)(self, base, inputs, paths, rows, kept, state.shape)
+        if engine is not None:
+            return engine(Compiled(self, base, inputs, paths, rows, kept, state.shape), state, start, years, steps_per_year, step)
+        equations: Compiled | _Plain = (Compiled if compiled else _Plain)(self, base, inputs, paths, rows, kept, state.shape)
         saved = {n: np.empty((years + 1, *shape, runs)) for n, shape in kept.items()}
         work = [np.empty(state.shape) for _ in range(3)]
         for year in range(years + 1):
             t = start + year
-            engine.report(t, state, t + (0.5 if year == 0 else -0.5) / steps_per_year, {n: saved[n][year] for n in kept})
+            equations.report(t, state, t + (0.5 if year == 0 else -0.5) / steps_per_year, {n: saved[n][year] for n in kept})
             if year < years:
-                state = integrators.integrate(engine.rates, state, t, t + 1, steps_per_year, step, work)
+                state = integrators.integrate(equations.rates, state, t, t + 1, steps_per_year, step, work)
         return saved
 
 
 def _each(path: TimeFunction, size: int) -> TimeFunction:
     """Return `path` with a row for each of `size` elements, also where it gives one value for all of them."""
+    if isinstance(path, Blend):
+        return Blend(tuple(np.broadcast_to(row, (size, row.shape[-1])) for row in path.rows), path.weights)
 
     def course(t: float, within: float) -> Array | None:
         value = path(t, within)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from simulate import equations, parameters
+from simulate.feedback import Loop
 from simulate.model import Equation, Input, Model, Stock, formula
 from simulate.parameters import LEVERS
 
@@ -50,15 +51,6 @@ POLICIES: tuple[Equation, ...] = (
     formula("planned_policy_cost", "gdp_base * (" + " + ".join(f"cost_{name} * lever_{name}" for name in LEVERS) + ")",
             "CNY100M/year", "Yearly cost of the levers as the scenario sets them"),
 )
-
-
-@dataclass(frozen=True)
-class Loop:
-    """A named feedback loop: polarity (R reinforcing, B balancing) and its variables in causal order."""
-
-    name: str
-    polarity: str
-    variables: tuple[str, ...]
 
 
 LOOPS: tuple[Loop, ...] = (

@@ -14,7 +14,7 @@ import numpy as np
 from simulate import setups
 from simulate.errors import InvalidInput, Problem, nearest
 from simulate.integrators import METHODS
-from simulate.model import Array
+from simulate.model import Array, Engine
 from simulate.parameters import LEVERS
 from simulate.region import HEADLINE, OUTPUTS, Output
 from simulate.registry import Registry, load_registry
@@ -219,7 +219,7 @@ def run(scenario: Scenario | str, registry: Registry | None = None, *, runs: int
     return Trajectories(setup, registry, setup.base_year + np.arange(years + 1.0), values, drawn_all, seed, first)
 
 
-def project(setup: Setup, drawn: Mapping[str, Array], runs: int, keep: Iterable[str]) -> dict[str, Array]:
+def project(setup: Setup, drawn: Mapping[str, Array], runs: int, keep: Iterable[str], engine: Engine | None = None) -> dict[str, Array]:
     """Integrate one block of runs whose uncertain values are `drawn`; arrays (years + 1, [elements,] runs)."""
     scenario = setup.scenario
     parameters = setup.parameters(drawn)
@@ -227,7 +227,7 @@ def project(setup: Setup, drawn: Mapping[str, Array], runs: int, keep: Iterable[
         return setup.model.simulate(
             parameters, setup.inputs(drawn), start=float(setup.base_year), years=scenario.horizon - setup.base_year,
             steps_per_year=scenario.steps_per_year, step=METHODS[scenario.method], runs=runs, elements=setup.elements,
-            paths=setup.paths(parameters), keep=keep,
+            paths=setup.paths(parameters), keep=keep, engine=engine,
             fixed={f"policy_{name}": np.zeros(1) for name in LEVERS
                    if name not in scenario.levers and f"policy_{name}" not in setup.path_points})
 

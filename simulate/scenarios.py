@@ -138,6 +138,7 @@ class ScenarioFile:
     parameters: dict[str, float | None] = field(default_factory=dict)
     uncertainties: dict[str, Distribution | None] = field(default_factory=dict)
     paths: dict[str, PathSetting | None] = field(default_factory=dict)
+    fitted: dict[str, tuple[int, ...]] = field(default_factory=dict)  # indicator -> years that its parameters were fitted to
     sweep: SweepSetting | None = None
 
 
@@ -159,6 +160,7 @@ class Scenario:
     parameters: Mapping[str, float] = field(default_factory=dict)
     uncertainties: Mapping[str, Distribution] = field(default_factory=dict)
     paths: Mapping[str, PathSetting] = field(default_factory=dict)
+    fitted: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     sweep: SweepSetting | None = None
     default: bool = False
     description: Labels | None = None
@@ -419,7 +421,7 @@ def load_scenario(name: str | Path) -> Scenario:
         report_years=merged.report_years or (merged.horizon,), levers=shown, shocks=shocks, default=merged.default,
         parameters={n: v for n, v in merged.parameters.items() if v is not None and merged.uncertainties.get(n) is None},
         uncertainties={n: v for n, v in merged.uncertainties.items() if v is not None},
-        paths={n: v for n, v in merged.paths.items() if v is not None},
+        paths={n: v for n, v in merged.paths.items() if v is not None}, fitted=merged.fitted,
         description=merged.description, digests=reading.digests, places=places, **given)
 
 

@@ -6,7 +6,8 @@ region's assumption, the model's prior. Nothing that no document states is silen
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import itertools
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,7 +16,7 @@ import numpy as np
 from simulate import growth, units
 from simulate.distributions import Distribution, uniforms
 from simulate.errors import InvalidInput, Problem, nearest
-from simulate.model import Array, Model, Parameter, TimeFunction
+from simulate.model import Array, Blend, Model, Parameter, TimeFunction
 from simulate.parameters import BASE_VALUES, LEVERS
 from simulate.region import OUTPUTS, regional_model
 from simulate.registry import Registry
@@ -114,51 +115,48 @@ class Setup:
         for name in LEVERS:
             setting = self.scenario.levers.get(name)
             level = drawn.get(f"levers.{name}", np.array([setting.level if setting else 0.0]))
-            functions[f"lever_{name}"] = _ramp(level, setting.start - DATE_SHIFT, setting.ramp) if setting else _constant(level)
+            functions[f"lever_{name}"] = _ramp(level, setting.start - DATE_SHIFT, setting.ramp) if setting else _ramp(level, -np.inf, 0)
+
         def size(name: str) -> Array:
             return drawn.get(f"shocks.{name}", np.array([self.scenario.shocks[name].size]))
 
         falls = [_ramp(size(name), s.start - DATE_SHIFT, s.duration) for name, s in self.scenario.shocks.items() if s.on == "investment"]
-
-        def investment_shift(t: float, within: float) -> Array:
-            result = np.ones(1)
-            for fall in falls:
-                result = result * (1 - fall(t, within))  # type: ignore[operator]
-            return result
-
-        shocks = [(s.start - DATE_SHIFT, s.start + s.duration - DATE_SHIFT,
-                   -np.log1p(-size(name)) / s.duration)
+        shocks = [(s.start - DATE_SHIFT, s.start + s.duration - DATE_SHIFT, -np.log1p(-size(name)) / s.duration)
                   for name, s in self.scenario.shocks.items() if s.on == "utilisation"]
-
-        def shock_rate(t: float, within: float) -> Array:
-            active = [rate for begin, end, rate in shocks if begin <= within < end]
-            return np.asarray(sum(active, np.zeros(1)))
-
-        return functions | {"shock_rate": shock_rate, "investment_shift": investment_shift}
+        rate = Blend(tuple(rate for _, _, rate in shocks),
+                     lambda t, within: {k: 1.0 for k, (begin, end, _) in enumerate(shocks) if begin <= within < end})
+        return functions | {"shock_rate": rate, "investment_shift": _remainder(falls)}
 
     def paths(self, parameters: Mapping[str, Array]) -> dict[str, TimeFunction]:
         """Return the imposed paths' functions of time; None outside their years."""
         known = dict(parameters)
         for e in self.model.constants:
             known[e.name] = np.atleast_1d(e.function(*(known[a] for a in e.arguments)))
-        return {name: _path(setting, self.base_year, known.get(f"{name}_base"), self.model.over[name] is not None)
+        return {name: _path(setting, self.base_year, known.get(f"{name}_base"))
                 for name, setting in self.path_points.items()}
 
 
-def _constant(value: Array) -> TimeFunction:
-    return lambda t, within: value
-
-
-def _ramp(level: Array, start: float, years: float) -> TimeFunction:
-    def strength(t: float, within: float) -> Array:
+def _ramp(level: Array, start: float, years: float) -> Blend:
+    def strength(t: float, within: float) -> dict[int, float]:
         if years == 0:
-            return level * float(within >= start)
-        return level * min(max((t - start) / years, 0.0), 1.0)
+            return {0: float(within >= start)}
+        return {0: min(max((t - start) / years, 0.0), 1.0)}
 
-    return strength
+    return Blend((level,), strength)
 
 
-def _path(setting: PathSetting, base_year: int, base: Array | None, arrayed: bool) -> TimeFunction:
+def _remainder(falls: Sequence[Blend]) -> Blend:
+    """What is left of 1 after all `falls`: their product (1 - a)(1 - b)… multiplied out, one row for every term."""
+    terms = [term for size in range(len(falls) + 1) for term in itertools.combinations(range(len(falls)), size)]
+
+    def weights(t: float, within: float) -> dict[int, float]:
+        strengths = [next(iter((f.weights(t, within) or {}).values())) for f in falls]
+        return {k: float(np.prod([-strengths[f] for f in term])) for k, term in enumerate(terms)}
+
+    return Blend(tuple(np.prod(np.broadcast_arrays(np.ones(1), *(falls[f].rows[0] for f in term)), axis=0) for term in terms), weights)
+
+
+def _path(setting: PathSetting, base_year: int, base: Array | None) -> Blend:
     if setting.total is not None:
         assert setting.period is not None
         first, last = setting.period
@@ -173,18 +171,18 @@ def _path(setting: PathSetting, base_year: int, base: Array | None, arrayed: boo
         points[base_year] = base if base is not None else points[min(points)]
     years = sorted(points)
 
-    def course(t: float, within: float) -> Array | None:
+    def weights(t: float, within: float) -> dict[int, float] | None:
         if within < years[0]:
             return None
         if within > years[-1]:
-            return points[years[-1]] + 0.0 if setting.after == "hold" else None
+            return {len(years) - 1: 1.0} if setting.after == "hold" else None
         k = next(i for i in range(len(years) - 1, -1, -1) if years[i] <= within)
         if k == len(years) - 1:
-            return points[years[k]] + 0.0
+            return {k: 1.0}
         share = min(max((t - years[k]) / (years[k + 1] - years[k]), 0.0), 1.0)
-        return (1 - share) * points[years[k]] + share * points[years[k + 1]]
+        return {k: 1 - share, k + 1: share}
 
-    return course
+    return Blend(tuple(np.atleast_1d(points[year]) for year in years), weights)
 
 
 class _Resolver:

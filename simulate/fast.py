@@ -1,0 +1,404 @@
+"""The fused kernel: the model's equations as machine code that takes a lane of runs at a time through all years (extra `fast`).
+
+The operations that `compiler` records of the equations are written out as one loop over a lane, whose state and constants
+stay in the fastest cache, and compiled by numba; what is the same in all runs is computed here by NumPy. The text is kept
+on disk, named by its hash, and the machine code beside it: the next process only loads it.
+
+Results agree with NumPy's to about 1e-14: exp and log are our own (`vectormath`), a quotient by what does not change in
+time is a product, and a product and a sum may be fused. A run's result does not depend on its neighbours: short lanes are
+filled up, and even one run alone goes through the same loop.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from functools import lru_cache
+from importlib import util
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from simulate import runs
+from simulate.compiler import Compiled, Node, Record, Shapes, needed
+from simulate.errors import MissingExtra
+from simulate.integrators import Step, euler, rk4
+from simulate.model import Blend
+from simulate.setups import Setup
+
+Array = NDArray[np.float64]
+Key = tuple[str, int | str]
+
+LANE = 64
+"""Runs in a lane: its rows are whole vectors, and what is done once a lane costs little (measured in `benchmarks/`)."""
+
+_SIGNS = {"add": "+", "subtract": "-", "multiply": "*", "divide": "/", "power": "**",
+          "less": "<", "less_equal": "<=", "greater": ">", "greater_equal": ">="}
+_FORMS = {"negative": "-({})", "positive": "{}", "square": "({0}) * ({0})", "reciprocal": "1.0 / ({})"}
+_CONDITIONS = ("less", "less_equal", "greater", "greater_equal")
+
+
+def available() -> bool:
+    """Whether numba is installed."""
+    return util.find_spec("numba") is not None
+
+
+def project(setup: Setup, drawn: Mapping[str, Array], count: int, keep: Iterable[str]) -> dict[str, Array]:
+    """Integrate one block of `count` runs as `runs.project` does, by the fused kernel. Raises MissingExtra without numba."""
+    if not available():
+        raise MissingExtra("numba", "fast")
+    if count > 1:
+        return runs.project(setup, drawn, count, keep, integrate)
+    # one run alone would be a block in which nothing differs between runs: another kernel, with other last bits
+    found = runs.project(setup, {k: np.repeat(a, 2) for k, a in drawn.items()}, 2, keep, integrate)
+    return {name: array[..., :1] for name, array in found.items()}
+
+
+def integrate(compiled: Compiled, state: Array, start: float, years: int, steps: int, step: Step) -> dict[str, Array]:
+    """Integrate from `state` (rows, runs), `steps` steps a year; return kept variable -> (years + 1, [elements,] runs).
+
+    Raises ValueError for a method other than euler and rk4, and for an input that differs between runs and is no Blend.
+    """
+    if step is not euler and step is not rk4:
+        raise ValueError("the fused kernel has the methods euler and rk4")
+    count = state.shape[1]
+    given = _Given(compiled, _moments(start, years, steps, step is rk4))
+    text = _Text(compiled, given)
+    out = np.empty((years + 1, text.reported, count))
+    load(text.source)(text.given(count), text.single(), text.table(), given.weights, state, given.variants, years, steps, step is rk4, out)
+    found: dict[str, Array] = {}
+    row = 0
+    for name, shape in compiled.kept.items():
+        size = int(np.prod(shape, dtype=int))
+        found[name] = out[:, row:row + size].reshape(years + 1, *shape, count)
+        row += size
+    return found
+
+
+def _moments(start: float, years: int, steps: int, four_stages: bool) -> list[tuple[float, float]]:
+    """Return (time, within) of every evaluation in order: each year's report, then the stages of its steps."""
+    found = []
+    dt = 1 / steps
+    for year in range(years + 1):
+        found.append((start + year, start + year + (0.5 if year == 0 else -0.5) / steps))
+        for index in range(steps if year < years else 0):
+            t = start + year + index * dt
+            within = t + 0.5 * dt
+            found += [(t, within), (within, within), (within, within), (t + dt, within)] if four_stages else [(t, within)]
+    return found
+
+
+class _Given:
+    """What inputs and paths give at every evaluation.
+
+    moving: rows that are the same in all runs, by name: a number for every evaluation. blends: the others, by name: the
+    columns (from, to) of `weights` (evaluations, columns) and of `rows` that they are sums of. variants: which of `kinds`
+    (inputs and active paths with their shapes) holds at every evaluation.
+    """
+
+    def __init__(self, compiled: Compiled, when: Sequence[tuple[float, float]]) -> None:
+        self.moving: dict[str, Array] = {compiled.model.time: np.array([t for t, _ in when])}
+        self.blends: dict[str, tuple[int, int]] = {}
+        self.rows: list[Array] = []
+        active: list[list[tuple[str, tuple[int, ...], bool]]] = [[] for _ in when]
+        tables = [np.empty((len(when), 0))]
+        for name, function in compiled.given:
+            if isinstance(function, Blend) and any(row.shape[-1] != 1 for row in function.rows):
+                table = np.zeros((len(when), len(function.rows)))
+                shape = function.rows[0].shape[:-1]
+                for e, at in enumerate(when):
+                    weights = function.weights(*at)
+                    if weights is not None:
+                        active[e].append((name, shape, True))
+                        table[e, list(weights)] = list(weights.values())
+                for index in np.ndindex(shape):
+                    self.blends[_row(name, index)] = (len(self.rows), len(self.rows) + len(function.rows))
+                    self.rows += [row[index] for row in function.rows]
+                    tables.append(table)
+            else:
+                values = [function(*at) for at in when]
+                if any(v is not None and v.shape[-1] != 1 for v in values):
+                    raise ValueError(f"{name}: an input that differs between runs must be a Blend for the fused kernel")
+                shape = next((v.shape[:-1] for v in values if v is not None), ())
+                array = np.stack([np.full(shape, np.nan) if v is None else v[..., 0] for v in values], axis=-1)
+                self.moving |= {_row(name, index): array[index] for index in np.ndindex(shape)}
+                for e, value in enumerate(values):
+                    if value is not None:
+                        active[e].append((name, shape, False))
+        self.weights = np.ascontiguousarray(np.concatenate(tables, axis=1))
+        self.kinds: list[Shapes] = [list(kind) for kind in dict.fromkeys(map(tuple, active))]
+        self.variants = np.array([self.kinds.index(a) for a in active])
+
+
+class _Text:
+    """The kernel's text, and the numbers that it is called with.
+
+    Rows of a lane's buffer: the state, the stage at which rates are taken, the sum of stages, what is reported, blends of several
+    rows; then, by `slots`: leaves that the caller supplies, rows of blends, what is computed once a run, and reciprocals.
+    """
+
+    def __init__(self, compiled: Compiled, given: _Given) -> None:
+        self.compiled, self.inputs = compiled, given
+        record = Record()
+        traces = [compiled.trace(record, kind) for kind in given.kinds]
+        nodes = needed(n for _, _, rates, report, _ in traces for n in (*rates, *report))
+        self.state = {n.number: row for row, n in enumerate(traces[0][1])}
+        self.reported = len(traces[0][3])
+        self.out = 3 * len(self.state)
+        several = [name for name, (a, b) in given.blends.items() if b - a > 1]
+        self.blended = {name: self.out + self.reported + k for k, name in enumerate(several)}
+        self.first = self.out + self.reported + len(several)
+        self.leaves = [n.name for n in nodes if n.given and n.wide and not n.moving]
+        self.slots: dict[Key, int] = {}
+        for key in [*(("leaf", name) for name in self.leaves), *(("row", k) for k in range(len(given.rows)))]:
+            self.slot(key)
+        self.nodes: dict[int, Node] = {n.number: n for n in nodes}
+        self.values: dict[int, Any] = {}
+        self.singles: dict[int, int] = {}  # node -> position among the numbers that are the same always
+        self.columns: dict[int, int] = {}  # node -> column of the numbers that are the same in all runs
+        loops = []
+        size = len(self.state)
+        for k, (_, _, rates, report, labels) in enumerate(traces):
+            loops.append(self._loop(f"rates{k}", rates, labels, [
+                f"d = {{}}\n        buffer[{2 * size + r} * LANE + i] += a * d\n        buffer[{size + r} * LANE + i] = "
+                f"buffer[{r} * LANE + i] + b * d" for r in range(size)]))
+            loops.append(self._loop(f"report{k}", report, labels, [
+                f"buffer[{self.out + r} * LANE + i] = {{}}" for r in range(self.reported)]))
+        loops.append(self._constants())
+        numbers = {"LANE": LANE, "STATE": size, "OUT": self.out, "REPORTED": self.reported, "FIRST": self.first,
+                   "GIVEN": len(self.leaves) + len(given.rows), "ROWS": self.first + len(self.slots)}
+        self.source = "\n".join([_HEAD, *(f"{n} = {v}" for n, v in numbers.items()), "", *loops, self._blends(),
+                                 *(_choice(name, len(traces)) for name in ("rates", "report")), _KERNEL])
+
+    def given(self, count: int) -> Array:
+        """Return the rows of runs that the kernel reads, of shape (rows, count)."""
+        rows = [*(self.compiled.vectors[name] for name in self.leaves), *(np.broadcast_to(r, count) for r in self.inputs.rows)]
+        return np.stack(rows) if rows else np.empty((0, count))
+
+    def single(self) -> Array:
+        """Return the numbers that are the same in all runs and years."""
+        return np.array([self._value(self.nodes[n]) for n in self.singles], dtype=float)
+
+    def table(self) -> Array:
+        """Return the numbers that are the same in all runs, of shape (evaluations, numbers)."""
+        when = len(self.inputs.variants)
+        columns = [np.broadcast_to(self._value(self.nodes[n]), when) for n in self.columns]
+        return np.ascontiguousarray(np.stack(columns, axis=1), dtype=float) if columns else np.empty((when, 0))
+
+    def slot(self, key: Key) -> int:
+        """Row of the buffer for something that does not change in time."""
+        return self.slots.setdefault(key, self.first + len(self.slots))
+
+    def _value(self, node: Node) -> Any:
+        """Value of a node that is the same in all runs: a number, or one for every evaluation."""
+        if node.number not in self.values:
+            if node.literal is not None:
+                value: Any = node.literal
+            elif node.given:
+                value = self.inputs.moving[node.name] if node.moving else self.compiled.vectors[node.name]
+            else:
+                value = getattr(np, node.name)(*(self._value(a) for a in node.arguments))
+            self.values[node.number] = value
+        return self.values[node.number]
+
+    def _number(self, node: Node, ahead: dict[str, str]) -> str:
+        """Name of a number that is the same in all runs, fetched ahead of the loop."""
+        if node.literal is not None:
+            return repr(node.literal)
+        positions = self.columns if node.moving else self.singles
+        k = positions.setdefault(node.number, len(positions))
+        name, source = (f"t{k}", f"table[e, {k}]") if node.moving else (f"s{k}", f"single[{k}]")
+        ahead[name] = source
+        return name
+
+    def _loop(self, name: str, sinks: Sequence[Node], labels: Mapping[int, str], ends: Sequence[str]) -> str:
+        ahead: dict[str, str] = {}
+        lines: list[str] = []
+        fetched: set[int] = set()
+
+        def constant(key: Key) -> str:
+            slot = self.slot(key)
+            if slot not in fetched:
+                fetched.add(slot)
+                lines.append(f"c{slot} = buffer[{slot} * LANE + i]")
+            return f"c{slot}"
+
+        def place(node: Node) -> str:
+            if not node.wide:
+                return self._number(node, ahead)
+            return f"v{node.number}" if node.moving else constant(("leaf", node.name) if node.given else ("value", node.number))
+
+        for node in needed(sinks):
+            if not (node.wide and node.moving):
+                continue
+            if node.number in self.state:
+                value = f"buffer[{len(self.state) + self.state[node.number]} * LANE + i]"
+            elif node.name in self.blended:
+                value = f"buffer[{self.blended[node.name]} * LANE + i]"
+            elif node.given:
+                column = self.inputs.blends[node.name][0]
+                ahead[f"w{column}"] = f"weights[e, {column}]"
+                value = f"w{column} * {constant(('row', column))}"
+            elif node.name == "divide" and node.arguments[1].wide and not node.arguments[1].moving:
+                value = f"{place(node.arguments[0])} * {constant(('reciprocal', node.arguments[1].number))}"
+            else:
+                value = _operation(node, place)
+            lines.append(f"v{node.number} = {value}{_comment(node, labels)}")
+        lines += [end.format(place(n)) for end, n in zip(ends, sinks, strict=True)]
+        return _function(f"{name}(buffer, single, table, weights, e, a, b)", ahead, lines)
+
+    def _constants(self) -> str:
+        """Return the function that computes, once a run, what does not change in time."""
+        ahead: dict[str, str] = {}
+
+        def place(node: Node) -> str:
+            return self._number(node, ahead) if not node.wide else f"v{node.number}"
+
+        wanted = [(key, self.nodes[int(key[1])]) for key in self.slots if key[0] in ("value", "reciprocal")]
+        lines = []
+        for node in needed(n for _, n in wanted):
+            if node.wide:
+                value = f"buffer[{self.slot(('leaf', node.name))} * LANE + i]" if node.given else _operation(node, place)
+                lines.append(f"v{node.number} = {value}")
+        for key, node in wanted:
+            value = f"choose({place(node)}, 1.0, 0.0)" if node.name in _CONDITIONS else place(node)
+            lines.append(f"buffer[{self.slot(key)} * LANE + i] = {'1.0 / ' if key[0] == 'reciprocal' else ''}{value}")
+        return _function("constants(buffer, single)", ahead, lines)
+
+    def _blends(self) -> str:
+        """Return the function that adds up blends of several rows, of which most weigh nothing at any one time."""
+        lines = []
+        for name, slot in self.blended.items():
+            a, b = self.inputs.blends[name]
+            lines += [f"    for i in range(LANE):  # {name}", f"        buffer[{slot} * LANE + i] = 0.0",
+                      f"    for k in range({a}, {b}):", "        w = weights[e, k]", "        if w != 0.0:",
+                      "            for i in range(LANE):",
+                      f"                buffer[{slot} * LANE + i] += w * buffer[({self.slot(('row', a))} - {a} + k) * LANE + i]"]
+        return "\n".join(["@compiled", "def blend(buffer, weights, e):", *(lines or ["    pass"]), "", ""])
+
+
+def _operation(node: Node, place: Callable[[Node], str]) -> str:
+    if node.name == "where":
+        condition, a, b = node.arguments
+        test = place(condition)
+        as_number = not condition.wide or (condition.moving != node.moving)  # a number, or kept as one from before the loop
+        return f"choose({test + ' != 0.0' if as_number else test}, {place(a)}, {place(b)})"
+    operands = [place(a) for a in node.arguments]
+    if node.name in _SIGNS:
+        return f" {_SIGNS[node.name]} ".join(operands)
+    if node.name in _FORMS:
+        return _FORMS[node.name].format(*operands)
+    return f"{node.name}({', '.join(operands)})"
+
+
+def _function(head: str, ahead: Mapping[str, str], lines: Sequence[str]) -> str:
+    return "\n".join(["@compiled", f"def {head}:", *(f"    {name} = {source}" for name, source in ahead.items()),
+                      "    for i in range(LANE):", *(f"        {line}" for line in lines or ["pass"]), "", ""])
+
+
+def _choice(name: str, count: int) -> str:
+    lines = [f"    {'if' if k == 0 else 'elif'} variant == {k}:\n        {name}{k}(buffer, single, table, weights, e, a, b)"
+             for k in range(count)]
+    return "\n".join(["@compiled", f"def {name}(variant, buffer, single, table, weights, e, a, b):", *lines, "", ""])
+
+
+def _comment(node: Node, labels: Mapping[int, str]) -> str:
+    return f"  # {labels[node.number]}" if node.number in labels else ""
+
+
+def _row(name: str, index: tuple[int, ...]) -> str:
+    return "__".join((name, *map(str, index)))
+
+
+_HEAD = '''"""Written by simulate.fast; it may be deleted at any time."""
+
+from math import inf, nan, sqrt
+
+import numpy as np
+from numba import njit
+
+from simulate.vectormath import EXACT, choose, exp, log, maximum, minimum
+
+compiled = njit(cache=True, nogil=True, fastmath=EXACT, error_model="numpy")
+'''
+
+_KERNEL = '''@compiled
+def kernel(given, single, table, weights, state, variants, years, steps, four_stages, out):
+    count = state.shape[1]
+    dt = 1.0 / steps
+    size = STATE * LANE
+    buffer = np.empty(ROWS * LANE)
+    for first in range(0, count, LANE):
+        width = min(LANE, count - first)
+        for row in range(STATE):
+            for i in range(LANE):
+                buffer[row * LANE + i] = state[row, first + min(i, width - 1)]
+        for row in range(GIVEN):
+            for i in range(LANE):
+                buffer[(FIRST + row) * LANE + i] = given[row, first + min(i, width - 1)]
+        constants(buffer, single)
+        e = 0
+        for year in range(years + 1):
+            buffer[size:2 * size] = buffer[:size]
+            blend(buffer, weights, e)
+            report(variants[e], buffer, single, table, weights, e, 0.0, 0.0)
+            for row in range(REPORTED):
+                for i in range(width):
+                    out[year, row, first + i] = buffer[(OUT + row) * LANE + i]
+            e += 1
+            if year == years:
+                break
+            for _ in range(steps):
+                buffer[size:2 * size] = buffer[:size]
+                buffer[2 * size:3 * size] = buffer[:size]
+                for stage in range(4 if four_stages else 1):
+                    a, b = dt, 0.0
+                    if four_stages:
+                        a = dt / 6.0 if stage == 0 or stage == 3 else dt / 3.0
+                        b = 0.5 * dt if stage < 2 else dt
+                    blend(buffer, weights, e)
+                    rates(variants[e], buffer, single, table, weights, e, a, b)
+                    e += 1
+                buffer[:size] = buffer[2 * size:3 * size]
+'''
+
+
+# ---------------------------------------------------------------- machine code, kept on disk
+
+def folder() -> Path:
+    """Where kernels are kept: $SIMULATE_CACHE, or the user's cache folder."""
+    own = os.environ.get("SIMULATE_CACHE")
+    if own:
+        return Path(own)
+    home = os.environ.get("LOCALAPPDATA" if sys.platform == "win32" else "XDG_CACHE_HOME")
+    return (Path(home) if home else Path.home() / ".cache") / "simulate"
+
+
+@lru_cache(maxsize=64)
+def load(source: str) -> Callable[..., None]:
+    """Return the kernel of a text, compiled at its first call or taken from disk; where nothing can be kept, compiled anew."""
+    arithmetic = Path(__file__).with_name("vectormath.py").read_bytes()
+    name = "kernel_" + hashlib.sha256(source.encode() + arithmetic).hexdigest()[:24]
+    with suppress(OSError, RuntimeError):  # a folder that cannot be written, or no home
+        file = folder() / f"{name}.py"
+        if not file.exists() or file.read_text(encoding="utf-8") != source:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            temporary = file.with_name(f".{name}.{os.getpid()}.tmp")
+            temporary.write_text(source, encoding="utf-8")
+            os.replace(temporary, file)
+        if os.access(file.parent, os.W_OK):
+            spec = util.spec_from_file_location(name, file)
+            assert spec is not None
+            assert spec.loader is not None
+            module = util.module_from_spec(spec)
+            sys.modules[name] = module  # numba finds a function's module by its name
+            spec.loader.exec_module(module)
+            return module.kernel  # type: ignore[no-any-return]
+    space: dict[str, Any] = {"__name__": name}
+    exec(compile(source.replace("cache=True, ", ""), f"<{name}>", "exec"), space)  # our own text
+    return space["kernel"]  # type: ignore[no-any-return]
