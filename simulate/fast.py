@@ -68,9 +68,19 @@ def integrate(compiled: Compiled, state: Array, start: float, years: int, steps:
         raise ValueError("the fused kernel has the methods euler and rk4")
     count = state.shape[1]
     given = _Given(compiled, _moments(start, years, steps, step is rk4))
-    text = _Text(compiled, given)
+    texts: dict[object, Any] = compiled.model.programs  # kept with the model, as those of `compiler` are
+    key = ("fused", step is rk4, compiled.signature, tuple(given.blends.items()), tuple(map(tuple, given.kinds)))
+    if key not in texts:
+        texts[key] = _Text(compiled, given, step is rk4)
+    text: _Text = texts[key]
     out = np.empty((years + 1, text.reported, count))
-    load(text.source)(text.given(count), text.single(), text.table(), given.weights, state, given.variants, years, steps, step is rk4, out)
+    rows, single, table = text.numbers(compiled, given, count)
+    # a year is reported as the step that led to it saw it: mostly, that is as the step sees it that begins there
+    at = np.arange(years) * (steps * (4 if step is rk4 else 1) + 1)
+    same = given.variants[at] == given.variants[at + 1]
+    for known in (table, given.weights):
+        same &= ((known[at] == known[at + 1]) | (np.isnan(known[at]) & np.isnan(known[at + 1]))).all(axis=1)
+    load(text.source)(rows, single, table, given.weights, state, given.variants, same, years, steps, out)
     found: dict[str, Array] = {}
     row = 0
     for name, shape in compiled.kept.items():
@@ -136,14 +146,14 @@ class _Given:
 
 
 class _Text:
-    """The kernel's text, and the numbers that it is called with.
+    """The kernel's text, and which numbers it is called with.
 
-    Rows of a lane's buffer: the state, the stage at which rates are taken, the sum of stages, what is reported, blends of several
+    Rows of a lane's buffer: the state, the stage at which rates are taken, the sum of rates, what is reported, blends of several
     rows; then, by `slots`: leaves that the caller supplies, rows of blends, what is computed once a run, and reciprocals.
     """
 
-    def __init__(self, compiled: Compiled, given: _Given) -> None:
-        self.compiled, self.inputs = compiled, given
+    def __init__(self, compiled: Compiled, given: _Given, four_stages: bool) -> None:
+        self.blends = given.blends
         record = Record()
         traces = [compiled.trace(record, kind) for kind in given.kinds]
         nodes = needed(n for _, _, rates, report, _ in traces for n in (*rates, *report))
@@ -158,53 +168,57 @@ class _Text:
         for key in [*(("leaf", name) for name in self.leaves), *(("row", k) for k in range(len(given.rows)))]:
             self.slot(key)
         self.nodes: dict[int, Node] = {n.number: n for n in nodes}
-        self.values: dict[int, Any] = {}
         self.singles: dict[int, int] = {}  # node -> position among the numbers that are the same always
         self.columns: dict[int, int] = {}  # node -> column of the numbers that are the same in all runs
-        loops = []
         size = len(self.state)
-        for k, (_, _, rates, report, labels) in enumerate(traces):
-            loops.append(self._loop(f"rates{k}", rates, labels, [
-                f"d = {{}}\n        buffer[{2 * size + r} * LANE + i] += a * d\n        buffer[{size + r} * LANE + i] = "
-                f"buffer[{r} * LANE + i] + b * d" for r in range(size)]))
-            loops.append(self._loop(f"report{k}", report, labels, [
-                f"buffer[{self.out + r} * LANE + i] = {{}}" for r in range(self.reported)]))
+
+        def row(first: int, r: int) -> str:
+            return f"buffer[{first * size + r} * LANE + i]"
+
+        state, stage, total = 0, 1, 2
+        both = [f"{row(total, r)} = {row(state, r)} + a * d" for r in range(size)]
+        if four_stages:
+            both = [f"{end}\n        {row(stage, r)} = {row(state, r)} + b * d" for r, end in enumerate(both)]
+            others = {"middle": [f"{row(total, r)} += a * d\n        {row(stage, r)} = {row(state, r)} + b * d" for r in range(size)],
+                      "last": [f"{row(state, r)} = {row(total, r)} + a * d" for r in range(size)]}
+        else:
+            others = {"rates": [f"{row(state, r)} += a * d" for r in range(size)]}
+        report = [f"buffer[{self.out + r} * LANE + i] = {{}}" for r in range(self.reported)]
+        loops = []
+        for k, (_, _, rates, kept, labels) in enumerate(traces):
+            loops.append(self._loop(f"both{k}", state, [*rates, *kept], labels, [f"d = {{}}\n        {end}" for end in both] + report))
+            loops += [self._loop(f"{name}{k}", stage if four_stages else state, rates, labels, [f"d = {{}}\n        {end}" for end in ends])
+                      for name, ends in others.items()]
         loops.append(self._constants())
         numbers = {"LANE": LANE, "STATE": size, "OUT": self.out, "REPORTED": self.reported, "FIRST": self.first,
                    "GIVEN": len(self.leaves) + len(given.rows), "ROWS": self.first + len(self.slots)}
         self.source = "\n".join([_HEAD, *(f"{n} = {v}" for n, v in numbers.items()), "", *loops, self._blends(),
-                                 *(_choice(name, len(traces)) for name in ("rates", "report")), _KERNEL])
+                                 *(_choice(name, len(traces)) for name in ("both", *others)),
+                                 _KERNEL.replace("    STEPS", _RK4 if four_stages else _EULER)])
 
-    def given(self, count: int) -> Array:
-        """Return the rows of runs that the kernel reads, of shape (rows, count)."""
-        rows = [*(self.compiled.vectors[name] for name in self.leaves), *(np.broadcast_to(r, count) for r in self.inputs.rows)]
-        return np.stack(rows) if rows else np.empty((0, count))
+    def numbers(self, compiled: Compiled, given: _Given, count: int) -> tuple[Array, Array, Array]:
+        """Return what the kernel reads: rows of runs (rows, count), numbers that are the same always, and (evaluations, numbers)."""
+        known: dict[int, Any] = {}
 
-    def single(self) -> Array:
-        """Return the numbers that are the same in all runs and years."""
-        return np.array([self._value(self.nodes[n]) for n in self.singles], dtype=float)
+        def value(node: Node) -> Any:
+            if node.number not in known:
+                if node.literal is not None:
+                    known[node.number] = node.literal
+                elif node.given:
+                    known[node.number] = given.moving[node.name] if node.moving else compiled.vectors[node.name]
+                else:
+                    known[node.number] = getattr(np, node.name)(*(value(a) for a in node.arguments))
+            return known[node.number]
 
-    def table(self) -> Array:
-        """Return the numbers that are the same in all runs, of shape (evaluations, numbers)."""
-        when = len(self.inputs.variants)
-        columns = [np.broadcast_to(self._value(self.nodes[n]), when) for n in self.columns]
-        return np.ascontiguousarray(np.stack(columns, axis=1), dtype=float) if columns else np.empty((when, 0))
+        when = len(given.variants)
+        rows = [*(compiled.vectors[name] for name in self.leaves), *(np.broadcast_to(r, count) for r in given.rows)]
+        columns = [np.broadcast_to(value(self.nodes[n]), when) for n in self.columns]
+        return (np.stack(rows) if rows else np.empty((0, count)), np.array([value(self.nodes[n]) for n in self.singles], dtype=float),
+                np.ascontiguousarray(np.stack(columns, axis=1), dtype=float) if columns else np.empty((when, 0)))
 
     def slot(self, key: Key) -> int:
         """Row of the buffer for something that does not change in time."""
         return self.slots.setdefault(key, self.first + len(self.slots))
-
-    def _value(self, node: Node) -> Any:
-        """Value of a node that is the same in all runs: a number, or one for every evaluation."""
-        if node.number not in self.values:
-            if node.literal is not None:
-                value: Any = node.literal
-            elif node.given:
-                value = self.inputs.moving[node.name] if node.moving else self.compiled.vectors[node.name]
-            else:
-                value = getattr(np, node.name)(*(self._value(a) for a in node.arguments))
-            self.values[node.number] = value
-        return self.values[node.number]
 
     def _number(self, node: Node, ahead: dict[str, str]) -> str:
         """Name of a number that is the same in all runs, fetched ahead of the loop."""
@@ -216,7 +230,8 @@ class _Text:
         ahead[name] = source
         return name
 
-    def _loop(self, name: str, sinks: Sequence[Node], labels: Mapping[int, str], ends: Sequence[str]) -> str:
+    def _loop(self, name: str, read: int, sinks: Sequence[Node], labels: Mapping[int, str], ends: Sequence[str]) -> str:
+        """Return the function that computes `sinks` from the state in block `read` of the buffer; `ends` say where each goes."""
         ahead: dict[str, str] = {}
         lines: list[str] = []
         fetched: set[int] = set()
@@ -237,11 +252,11 @@ class _Text:
             if not (node.wide and node.moving):
                 continue
             if node.number in self.state:
-                value = f"buffer[{len(self.state) + self.state[node.number]} * LANE + i]"
+                value = f"buffer[{read * len(self.state) + self.state[node.number]} * LANE + i]"
             elif node.name in self.blended:
                 value = f"buffer[{self.blended[node.name]} * LANE + i]"
             elif node.given:
-                column = self.inputs.blends[node.name][0]
+                column = self.blends[node.name][0]
                 ahead[f"w{column}"] = f"weights[e, {column}]"
                 value = f"w{column} * {constant(('row', column))}"
             elif node.name == "divide" and node.arguments[1].wide and not node.arguments[1].moving:
@@ -274,7 +289,7 @@ class _Text:
         """Return the function that adds up blends of several rows, of which most weigh nothing at any one time."""
         lines = []
         for name, slot in self.blended.items():
-            a, b = self.inputs.blends[name]
+            a, b = self.blends[name]
             lines += [f"    for i in range(LANE):  # {name}", f"        buffer[{slot} * LANE + i] = 0.0",
                       f"    for k in range({a}, {b}):", "        w = weights[e, k]", "        if w != 0.0:",
                       "            for i in range(LANE):",
@@ -328,10 +343,9 @@ compiled = njit(cache=True, nogil=True, fastmath=EXACT, error_model="numpy")
 '''
 
 _KERNEL = '''@compiled
-def kernel(given, single, table, weights, state, variants, years, steps, four_stages, out):
+def kernel(given, single, table, weights, state, variants, same, years, steps, out):
     count = state.shape[1]
     dt = 1.0 / steps
-    size = STATE * LANE
     buffer = np.empty(ROWS * LANE)
     for first in range(0, count, LANE):
         width = min(LANE, count - first)
@@ -344,27 +358,46 @@ def kernel(given, single, table, weights, state, variants, years, steps, four_st
         constants(buffer, single)
         e = 0
         for year in range(years + 1):
-            buffer[size:2 * size] = buffer[:size]
-            blend(buffer, weights, e)
-            report(variants[e], buffer, single, table, weights, e, 0.0, 0.0)
-            for row in range(REPORTED):
-                for i in range(width):
-                    out[year, row, first + i] = buffer[(OUT + row) * LANE + i]
+            apart = year == years or not same[year]
+            if apart:
+                blend(buffer, weights, e)
+                both(variants[e], buffer, single, table, weights, e, 0.0, 0.0)
+                keep(buffer, out, year, first, width)
             e += 1
-            if year == years:
-                break
-            for _ in range(steps):
-                buffer[size:2 * size] = buffer[:size]
-                buffer[2 * size:3 * size] = buffer[:size]
-                for stage in range(4 if four_stages else 1):
-                    a, b = dt, 0.0
-                    if four_stages:
-                        a = dt / 6.0 if stage == 0 or stage == 3 else dt / 3.0
-                        b = 0.5 * dt if stage < 2 else dt
-                    blend(buffer, weights, e)
-                    rates(variants[e], buffer, single, table, weights, e, a, b)
-                    e += 1
-                buffer[:size] = buffer[2 * size:3 * size]
+            for step in range(steps if year < years else 0):
+    STEPS
+
+
+@compiled
+def keep(buffer, out, year, first, width):
+    for row in range(REPORTED):
+        for i in range(width):
+            out[year, row, first + i] = buffer[(OUT + row) * LANE + i]
+'''
+
+_EULER = '''\
+                blend(buffer, weights, e)
+                if step == 0 and not apart:
+                    both(variants[e], buffer, single, table, weights, e, dt, 0.0)
+                    buffer[:STATE * LANE] = buffer[2 * STATE * LANE:3 * STATE * LANE]
+                    keep(buffer, out, year, first, width)
+                else:
+                    rates(variants[e], buffer, single, table, weights, e, dt, 0.0)
+                e += 1
+'''
+
+_RK4 = '''\
+                blend(buffer, weights, e)
+                both(variants[e], buffer, single, table, weights, e, dt / 6.0, 0.5 * dt)
+                if step == 0 and not apart:
+                    keep(buffer, out, year, first, width)
+                blend(buffer, weights, e + 1)
+                middle(variants[e + 1], buffer, single, table, weights, e + 1, dt / 3.0, 0.5 * dt)
+                blend(buffer, weights, e + 2)
+                middle(variants[e + 2], buffer, single, table, weights, e + 2, dt / 3.0, dt)
+                blend(buffer, weights, e + 3)
+                last(variants[e + 3], buffer, single, table, weights, e + 3, dt / 6.0, 0.0)
+                e += 4
 '''
 
 

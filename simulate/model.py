@@ -286,8 +286,8 @@ class Model:
         return tuple(e for e in self.order if e.name in needed)
 
     @cached_property
-    def programs(self) -> dict[object, Program]:
-        """Programs written so far by `simulate` (`source` holds the text), by what they depend on."""
+    def programs(self) -> dict[object, Any]:
+        """Programs written so far by `simulate` and other engines (`source` holds the text), by what they depend on."""
         return {}
 
     def describe(self) -> list[dict[str, str]]:
