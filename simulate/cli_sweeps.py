@@ -19,13 +19,13 @@ if TYPE_CHECKING:
     from simulate.designs import SweepSetting
 
 WORDS = {
-    "zh": {"done": "共 {runs:,} 次模拟，在 {folder}；本次计算 {computed:,} 次，用时 {seconds:.0f} 秒（每秒 {rate:,.0f} 次）",
+    "zh": {"done": "共 {runs:,} 次模拟，在 {folder}；本次计算 {computed:,} 次，用时 {seconds:.0f} 秒（每秒 {rate:,.0f} 次，内核 {kernel}）",
            "remade": "损坏并已重做的文件：{names}", "nonfinite": "{n:,} 次模拟数值溢出：保留并标记，不计入概率与分位数",
            "interrupted": "已中断：{done:,}/{total:,} 次已保存；重复同一命令即从此处继续", "remaining": "剩余",
            "indicator": "指标", "unit": "单位", "year": "年份", "mean": "均值", "target": "目标", "probability": "达标概率",
            "current": "现价口径", "runs": "次模拟", "partial": "尚未完成：计划 {n:,} 次", "input": "输入", "case": "情景",
            "imposed": "*：情景直接给定该变量，概率不说明地区本身", "correlations": "输入与结果的相关系数（绝对值最大者）"},
-    "en": {"done": "{runs:,} runs in {folder}; {computed:,} computed now in {seconds:.0f} s ({rate:,.0f} a second)",
+    "en": {"done": "{runs:,} runs in {folder}; {computed:,} computed now in {seconds:.0f} s ({rate:,.0f} a second, kernel {kernel})",
            "remade": "broken files made anew: {names}",
            "nonfinite": "{n:,} runs left the finite numbers: kept and flagged, not counted in probabilities and quantiles",
            "interrupted": "interrupted: {done:,} of {total:,} runs are kept; the same command goes on from there", "remaining": "left",
@@ -130,7 +130,8 @@ def sweep(
     years: Annotated[list[int] | None, typer.Option(help="Year to keep. Repeatable. [default: the scenario's report years]")] = None,
     inputs: Annotated[bool, typer.Option(help="Keep the inputs drawn.")] = True,
     chunk: Annotated[int | None, typer.Option(help="Runs a file. [default: 16384]")] = None,
-    kernel: Annotated[str | None, typer.Option(help="What integrates. [default: the one that began the folder]")] = None,
+    kernel: Annotated[str | None, typer.Option(help="What integrates: numpy or numba (extra fast). [default: what began the folder, else "
+                                         "what is faster here]")] = None,
     workers: Annotated[int | None, typer.Option(help="Number of processes or threads. [default: all cores]")] = None,
     threads: Annotated[bool, typer.Option("--threads", help="Threads instead of processes.")] = False,
     serial: Annotated[bool, typer.Option("--serial", help="This process alone.")] = False,
@@ -163,9 +164,9 @@ def sweep(
     seconds = monotonic() - begun
     if as_json:
         emit({"folder": str(outcome.folder), "runs": outcome.runs, "computed": outcome.computed, "nonfinite_runs": outcome.nonfinite,
-              "remade": outcome.remade, "seconds": seconds, "plan_sha256": plan.digest})
+              "remade": outcome.remade, "kernel": outcome.kernel, "seconds": seconds, "plan_sha256": plan.digest})
         return
-    print(w["done"].format(runs=outcome.runs, folder=outcome.folder, computed=outcome.computed, seconds=seconds,  # noqa: T201
+    print(w["done"].format(runs=outcome.runs, folder=outcome.folder, computed=outcome.computed, seconds=seconds, kernel=outcome.kernel,  # noqa: T201
                            rate=outcome.computed / seconds))
     if outcome.remade:
         print(w["remade"].format(names=", ".join(outcome.remade)))  # noqa: T201

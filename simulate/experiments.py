@@ -63,6 +63,11 @@ class Case:
     formulas: Mapping[str, str]
     outputs: Mapping[str, Output] = field(default_factory=dict)
 
+    @property
+    def kept(self) -> tuple[str, ...]:
+        """The variables that its columns are made of."""
+        return tuple(dict.fromkeys(o.variable.partition("[")[0] for o in self.outputs.values()))
+
     def setup(self, registry: Registry) -> Setup:
         """Return what its runs need."""
         setup = setups.resolve(registry, self.scenario)
@@ -371,7 +376,7 @@ def rows(plan: Plan, start: int, stop: int, kernel: Kernel = runs.project, halte
     """
     import pyarrow as pa
 
-    count = stop - start
+    count, block = stop - start, getattr(kernel, "BLOCK", runs.BLOCK)
     table = {n: np.full(count, np.nan) for n in (*plan.inputs, *(c.name for c in plan.columns))}
     absent = {n: np.ones(count, dtype=bool) for n in table}
     finite = np.ones(count, dtype=bool)
@@ -385,11 +390,11 @@ def rows(plan: Plan, start: int, stop: int, kernel: Kernel = runs.project, halte
             if name in drawn:
                 table[name][begin - start:end - start] = drawn[name]
                 absent[name][begin - start:end - start] = False
-        keep = tuple(dict.fromkeys(o.variable.partition("[")[0] for o in case.outputs.values()))
-        for at in range(begin, end, runs.BLOCK):
+        keep = case.kept
+        for at in range(begin, end, block):
             if halted():
                 raise Halted
-            size = min(runs.BLOCK, end - at)
+            size = min(block, end - at)
             part = slice(at - start, at - start + size)
             found = kernel(setup, {n: a[at - begin:at - begin + size] for n, a in drawn.items()}, size, keep)
             for array in found.values():

@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from simulate import runs
+from simulate import algebra, runs
 from simulate.compiler import Compiled, Node, Record, Shapes, needed
 from simulate.errors import MissingExtra
 from simulate.integrators import Step, euler, rk4
@@ -34,8 +34,8 @@ from simulate.setups import Setup
 Array = NDArray[np.float64]
 Key = tuple[str, int | str]
 
-LANE = 64
-"""Runs in a lane: its rows are whole vectors, and what is done once a lane costs little (measured in `benchmarks/`)."""
+LANES = {euler: 64, rk4: 16}
+"""Runs in a lane: whole vectors. RK4 has three states to keep in the fastest cache, and gains from short ones (see `benchmarks/`)."""
 
 _SIGNS = {"add": "+", "subtract": "-", "multiply": "*", "divide": "/", "power": "**",
           "less": "<", "less_equal": "<=", "greater": ">", "greater_equal": ">="}
@@ -59,20 +59,31 @@ def project(setup: Setup, drawn: Mapping[str, Array], count: int, keep: Iterable
     return {name: array[..., :1] for name, array in found.items()}
 
 
+def ready(setup: Setup, keep: Iterable[str]) -> bool:
+    """Whether the machine code for these runs lies on disk, so that it need not be compiled."""
+    found: list[str] = []
+
+    def look(compiled: Compiled, state: Array, start: float, years: int, steps: int, step: Step) -> dict[str, Array]:
+        found.append(_prepared(compiled, start, years, steps, step)[1].source)
+        return {}
+
+    if available():
+        runs.project(setup, setup.draw(0, 2, 0), 2, keep, look)
+    with suppress(OSError, RuntimeError):
+        return any((folder() / "__pycache__").glob(f"{_name(found[0])}.kernel-*.nbc")) if found else False
+    return False
+
+
+project.BLOCK = 16_384  # type: ignore[attr-defined]  # what it is best given at once: what is done once a block takes some milliseconds
+
+
 def integrate(compiled: Compiled, state: Array, start: float, years: int, steps: int, step: Step) -> dict[str, Array]:
     """Integrate from `state` (rows, runs), `steps` steps a year; return kept variable -> (years + 1, [elements,] runs).
 
     Raises ValueError for a method other than euler and rk4, and for an input that differs between runs and is no Blend.
     """
-    if step is not euler and step is not rk4:
-        raise ValueError("the fused kernel has the methods euler and rk4")
+    given, text = _prepared(compiled, start, years, steps, step)
     count = state.shape[1]
-    given = _Given(compiled, _moments(start, years, steps, step is rk4))
-    texts: dict[object, Any] = compiled.model.programs  # kept with the model, as those of `compiler` are
-    key = ("fused", step is rk4, compiled.signature, tuple(given.blends.items()), tuple(map(tuple, given.kinds)))
-    if key not in texts:
-        texts[key] = _Text(compiled, given, step is rk4)
-    text: _Text = texts[key]
     out = np.empty((years + 1, text.reported, count))
     rows, single, table = text.numbers(compiled, given, count)
     # a year is reported as the step that led to it saw it: mostly, that is as the step sees it that begins there
@@ -88,6 +99,17 @@ def integrate(compiled: Compiled, state: Array, start: float, years: int, steps:
         found[name] = out[:, row:row + size].reshape(years + 1, *shape, count)
         row += size
     return found
+
+
+def _prepared(compiled: Compiled, start: float, years: int, steps: int, step: Step) -> tuple[_Given, _Text]:
+    if step is not euler and step is not rk4:
+        raise ValueError("the fused kernel has the methods euler and rk4")
+    given = _Given(compiled, _moments(start, years, steps, step is rk4))
+    texts: dict[object, Any] = compiled.model.programs  # kept with the model, as those of `compiler` are
+    key = ("fused", step is rk4, compiled.signature, tuple(given.blends.items()), tuple(map(tuple, given.kinds)))
+    if key not in texts:
+        texts[key] = _Text(compiled, given, step is rk4)
+    return given, texts[key]
 
 
 def _moments(start: float, years: int, steps: int, four_stages: bool) -> list[tuple[float, float]]:
@@ -155,7 +177,7 @@ class _Text:
     def __init__(self, compiled: Compiled, given: _Given, four_stages: bool) -> None:
         self.blends = given.blends
         record = Record()
-        traces = [compiled.trace(record, kind) for kind in given.kinds]
+        traces = [_simplified(record, *compiled.trace(record, kind)) for kind in given.kinds]
         nodes = needed(n for _, _, rates, report, _ in traces for n in (*rates, *report))
         self.state = {n.number: row for row, n in enumerate(traces[0][1])}
         self.reported = len(traces[0][3])
@@ -165,8 +187,10 @@ class _Text:
         self.first = self.out + self.reported + len(several)
         self.leaves = [n.name for n in nodes if n.given and n.wide and not n.moving]
         self.slots: dict[Key, int] = {}
-        for key in [*(("leaf", name) for name in self.leaves), *(("row", k) for k in range(len(given.rows)))]:
-            self.slot(key)
+        for name in self.leaves:
+            self.slot(("leaf", name))
+        for k in range(len(given.rows)):
+            self.slot(("row", k))
         self.nodes: dict[int, Node] = {n.number: n for n in nodes}
         self.singles: dict[int, int] = {}  # node -> position among the numbers that are the same always
         self.columns: dict[int, int] = {}  # node -> column of the numbers that are the same in all runs
@@ -190,8 +214,8 @@ class _Text:
             loops += [self._loop(f"{name}{k}", stage if four_stages else state, rates, labels, [f"d = {{}}\n        {end}" for end in ends])
                       for name, ends in others.items()]
         loops.append(self._constants())
-        numbers = {"LANE": LANE, "STATE": size, "OUT": self.out, "REPORTED": self.reported, "FIRST": self.first,
-                   "GIVEN": len(self.leaves) + len(given.rows), "ROWS": self.first + len(self.slots)}
+        numbers = {"LANE": LANES[rk4 if four_stages else euler], "STATE": size, "OUT": self.out, "REPORTED": self.reported,
+                   "FIRST": self.first, "GIVEN": len(self.leaves) + len(given.rows), "ROWS": self.first + len(self.slots)}
         self.source = "\n".join([_HEAD, *(f"{n} = {v}" for n, v in numbers.items()), "", *loops, self._blends(),
                                  *(_choice(name, len(traces)) for name in ("both", *others)),
                                  _KERNEL.replace("    STEPS", _RK4 if four_stages else _EULER)])
@@ -295,6 +319,13 @@ class _Text:
                       "            for i in range(LANE):",
                       f"                buffer[{slot} * LANE + i] += w * buffer[({self.slot(('row', a))} - {a} + k) * LANE + i]"]
         return "\n".join(["@compiled", "def blend(buffer, weights, e):", *(lines or ["    pass"]), "", ""])
+
+
+def _simplified(record: Record, moving: list[Node], state: list[Node], rates: list[Node], report: list[Node],
+                labels: dict[int, str]) -> tuple[list[Node], list[Node], list[Node], list[Node], dict[int, str]]:
+    before = [*rates, *report]
+    after = algebra.simplified(record, before)
+    return moving, state, after[:len(rates)], after[len(rates):], algebra.labelled(labels, before, after)
 
 
 def _operation(node: Node, place: Callable[[Node], str]) -> str:
@@ -412,11 +443,15 @@ def folder() -> Path:
     return (Path(home) if home else Path.home() / ".cache") / "simulate"
 
 
+def _name(source: str) -> str:
+    arithmetic = Path(__file__).with_name("vectormath.py").read_bytes()
+    return "kernel_" + hashlib.sha256(source.encode() + arithmetic).hexdigest()[:24]
+
+
 @lru_cache(maxsize=64)
 def load(source: str) -> Callable[..., None]:
     """Return the kernel of a text, compiled at its first call or taken from disk; where nothing can be kept, compiled anew."""
-    arithmetic = Path(__file__).with_name("vectormath.py").read_bytes()
-    name = "kernel_" + hashlib.sha256(source.encode() + arithmetic).hexdigest()[:24]
+    name = _name(source)
     with suppress(OSError, RuntimeError):  # a folder that cannot be written, or no home
         file = folder() / f"{name}.py"
         if not file.exists() or file.read_text(encoding="utf-8") != source:

@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simulate import integrators
-from simulate.compiler import Compiled, Program
+from simulate.compiler import Compiled
 from simulate.distributions import Distribution
 from simulate.errors import InvalidInput, Problem, nearest
 
@@ -195,7 +195,7 @@ class Input:
 
 
 Engine = Callable[[Compiled, Array, float, int, int, integrators.Step], dict[str, Array]]
-"""Integrates compiled equations: (equations, initial state, start, years, steps per year, method) -> kept variables, as `Model.simulate`."""
+"""Integrates as `Model.simulate` does: (equations, initial state, start, years, steps per year, method) -> kept variables."""
 
 
 @dataclass(frozen=True)
@@ -359,8 +359,8 @@ class Model:
         parameters: name -> array whose last axis is 1 or runs. inputs and paths: name -> function of time; a path takes
         the place of an equation wherever it is not None; `fixed` gives equations one value throughout (levers not in use), so
         that what only they need is not computed. elements: number of sectors and clusters. `compiled` False evaluates
-        the equations one by one as they stand: slower, with the same bits; `engine` integrates in their stead. Where an input or path jumps, a year shows what
-        held in the step that led to it (the first year: in the first step).
+        the equations one by one as they stand: slower, with the same bits; `engine` integrates in their stead. Where an input or
+        path jumps, a year shows what held in the step that led to it (the first year: in the first step).
         Result: name -> (years + 1, runs) or (years + 1, elements, runs).
         """
         base: dict[str, Array] = dict(parameters)

@@ -7,6 +7,7 @@ region's assumption, the model's prior. Nothing that no document states is silen
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -151,7 +152,7 @@ def _remainder(falls: Sequence[Blend]) -> Blend:
 
     def weights(t: float, within: float) -> dict[int, float]:
         strengths = [next(iter((f.weights(t, within) or {}).values())) for f in falls]
-        return {k: float(np.prod([-strengths[f] for f in term])) for k, term in enumerate(terms)}
+        return {k: math.prod(-strengths[f] for f in term) for k, term in enumerate(terms)}
 
     return Blend(tuple(np.prod(np.broadcast_arrays(np.ones(1), *(falls[f].rows[0] for f in term)), axis=0) for term in terms), weights)
 

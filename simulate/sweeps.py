@@ -38,7 +38,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from simulate import runs
+from simulate import fast, runs
 from simulate.errors import InvalidInput, MissingExtra, Place, Problem
 from simulate.experiments import Kernel, Plan, plain, rows, schema
 
@@ -48,8 +48,12 @@ CHUNK = 16_384
 MAX_CHUNK = 1_000_000
 LOSSES = 3
 """Times that workers may die with no chunk finished in between, before the sweep stops."""
-KERNELS = {"numpy": "simulate.runs:project"}
+KERNELS = {"numpy": "simulate.runs:project", "numba": "simulate.fast:project"}
 """Kernels by name. A manifest names the kernel that made its files; only these are looked up by what a file says."""
+
+
+PAYS, COMPILING_PAYS = 20_000, 500_000
+"""Runs of one case from which the fused kernel gains more than loading it takes, or compiling it (ten seconds or so)."""
 
 
 # ---------------------------------------------------------------- executors
@@ -94,7 +98,8 @@ _own = threading.local()  # of the thread that computes: whether it shall stop
 class Pool:
     """How to come by an executor: `make` makes one (again, after its workers died), `lost` are the errors that say they did.
 
-    `spools`: plan and results go through files in the sweep's folder rather than through the executor.
+    `spools`: plan and results go through files in the sweep's folder rather than through the executor. `local`: what it
+    computes, it computes on this machine, with what is installed here.
     """
 
     make: Callable[[], Executor]
@@ -102,6 +107,7 @@ class Pool:
     lost: tuple[type[BaseException], ...] = (BrokenExecutor, CancelledError)
     owned: bool = True
     spools: bool = False
+    local: bool = True
 
 
 def serial() -> Pool:
@@ -124,7 +130,7 @@ def processes(workers: int | None = None) -> Pool:
 def existing(executor: Executor, workers: int | None = None) -> Pool:
     """Compute on an executor of yours, which stays open. `workers` bounds the chunks under way."""
     return Pool(lambda: executor, _count(workers or getattr(executor, "_max_workers", None)), owned=False,
-                spools=isinstance(executor, ProcessPoolExecutor))
+                spools=isinstance(executor, ProcessPoolExecutor), local=isinstance(executor, ProcessPoolExecutor | ThreadPoolExecutor))
 
 
 @contextmanager
@@ -150,7 +156,7 @@ def dask(address: str) -> Iterator[Pool]:
             client.wait_for_workers(1, timeout=60)
         except TimeoutError:
             raise InvalidInput(Problem(f"dask: the cluster at {address} has no workers.", "Start some: dask worker ADDRESS.")) from None
-        yield Pool(client.get_executor, max(1, sum(client.nthreads().values())), lost)
+        yield Pool(client.get_executor, max(1, sum(client.nthreads().values())), lost, local=False)
     finally:
         client.close()
 
@@ -221,8 +227,17 @@ def kernel_named(name: str, place: Place | None = None) -> Kernel:
     if name not in KERNELS:
         raise InvalidInput(Problem(f"there is no kernel {name!r}.", f"Kernels: {', '.join(KERNELS)}. One of your own is passed as kernel=.",
                                    place))
+    if name == "numba" and not fast.available():
+        raise MissingExtra("numba", "fast")
     found: Kernel = pkgutil.resolve_name(KERNELS[name])
     return found
+
+
+def choose_kernel(plan: Plan, pool: Pool) -> Kernel:
+    """Return the kernel that serves a new sweep best: the fused one where it is installed and what it saves pays for it."""
+    pays = plan.design.size >= PAYS and pool.local and fast.available() and all(
+        plan.design.size >= COMPILING_PAYS or fast.ready(setup, case.kept) for case, setup in zip(plan.cases, plan.setups, strict=True))
+    return fast.project if pays else runs.project
 
 
 # ---------------------------------------------------------------- the folder
@@ -236,6 +251,7 @@ class Outcome:
     computed: int
     nonfinite: int
     remade: tuple[str, ...]
+    kernel: str
 
 
 def part(index: int) -> str:
@@ -395,7 +411,7 @@ def sweep(plan: Plan, folder: Path | str, *, pool: Pool | Executor | None = None
 
     One Parquet file a `chunk` of runs, and manifest.json. `pool`: `processes()` (default), `threads()`, `serial()`,
     `dask(address)`, or any executor. `kernel` integrates a block (default: the kernel that began the folder, else
-    `runs.project`). `progress(done, runs)` is called at the start and after every chunk. The files' bytes depend on plan,
+    what `choose_kernel` says). `progress(done, runs)` is called at the start and after every chunk. The files' bytes depend on plan,
     kernel and chunk size alone; rows not on the chunk size.
     Raises InvalidInput for a folder of another plan, files that are not this sweep's, a disk that is full or read-only,
     and workers that keep dying; whatever is finished then stays, and a further call goes on from there.
@@ -408,7 +424,10 @@ def sweep(plan: Plan, folder: Path | str, *, pool: Pool | Executor | None = None
         folder.mkdir(parents=True, exist_ok=True)
     with _alone(folder), disk():
         try:
-            work = _Work(plan, folder, chunk, kernel)
+            work = _Work(plan, folder, chunk, kernel, pool)
+            if work.kernel is fast.project and work.todo and pool.local:  # once, before several processes would
+                for case, setup in zip(plan.cases, plan.setups, strict=True):
+                    fast.project(setup, setup.draw(0, 2, 0), 2, case.kept)
             missing = sum(stop - start for start, stop in work.todo.values())
             finished = total - missing
             if progress:
@@ -423,13 +442,13 @@ def sweep(plan: Plan, folder: Path | str, *, pool: Pool | Executor | None = None
         finally:
             with suppress(OSError):
                 _tidy(folder)
-    return Outcome(folder, total, missing, work.nonfinite, tuple(work.remade))
+    return Outcome(folder, total, missing, work.nonfinite, tuple(work.remade), kernel_name(work.kernel))
 
 
 class _Work:
     """What there is in a folder and what is missing; the manifest is written if there is none."""
 
-    def __init__(self, plan: Plan, folder: Path, chunk: int | None, kernel: Kernel | None) -> None:
+    def __init__(self, plan: Plan, folder: Path, chunk: int | None, kernel: Kernel | None, pool: Pool) -> None:
         place = Place(folder / MANIFEST)
         if chunk is not None and not 1 <= chunk <= MAX_CHUNK:
             raise InvalidInput(Problem(f"chunk: {chunk:,} is not between 1 and {MAX_CHUNK:,}.",
@@ -438,7 +457,7 @@ class _Work:
         _tidy(folder)
         if known is None:
             refuse_foreign(folder, range(0))
-            self.kernel, self.chunk = kernel or runs.project, chunk or CHUNK
+            self.kernel, self.chunk = kernel or choose_kernel(plan, pool), chunk or CHUNK
             made = manifest(plan, kernel_name(self.kernel), self.chunk)
             _write(folder, MANIFEST, (json.dumps(made, ensure_ascii=False, indent=1) + "\n").encode())
         else:
