@@ -1,8 +1,8 @@
-"""Measure cold start, ensemble throughput and accuracy on this machine: `python -m benchmarks.run [--quick]`.
+"""Measure this machine: our engines beside peers and C, sweeps to a million runs, cold start, accuracy.
 
-What is compared is measured in turns, in one process with one thread, so that a busy moment falls on all alike. Tables give
-the median over the turns, and the range. Times are processor time, which another program's turn does not lengthen; only
-cold starts are by the clock. Results go to benchmarks/results/ (latest.json, latest.md).
+`python -m benchmarks.run [--quick]` prints tables and writes them to benchmarks/results/ (latest.json, latest.md): first the aims
+and what was found of each. What is not installed (a C compiler, numba, PySD, pysimlin, SDEverywhere) is named in its row and left out.
+SDEverywhere is looked for in $SDEVERYWHERE/node_modules (`peers.sdeverywhere` says more).
 """
 
 from __future__ import annotations
@@ -11,31 +11,29 @@ import argparse
 import dataclasses
 import json
 import os
-import platform
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from benchmarks import peers, scale
+from benchmarks.measure import HERE, ONE_THREAD, Table, Unavailable, changed, default_setup, figure, in_turns, machine, taken
+from benchmarks.peers import integrate
 from simulate import runs
 from simulate.integrators import METHODS
 from simulate.model import Array
-from simulate.parameters import LEVERS
 from simulate.region import HEADLINE
 from simulate.registry import Registry, load_registry
 from simulate.scenarios import Scenario, default_scenario
 from simulate.setups import Setup, resolve
 
-ONE_THREAD = {f"{name}_NUM_THREADS": "1" for name in ("OMP", "OPENBLAS", "MKL", "NUMEXPR")}
-HERE = Path(__file__).resolve().parent
 SCHEMES = (("euler", 8), ("rk4", 2), ("rk4", 4), ("rk4", 8))
 BLOCKS = (512, 1024, 2048, 4096, 8192, 16_384)
 MEMORY = """
@@ -62,59 +60,6 @@ start = time.perf_counter()
 load_registry()
 print(time.perf_counter() - start)
 """
-
-
-@dataclasses.dataclass(frozen=True)
-class Table:
-    """One result: a title, what the numbers are, and rows."""
-
-    title: str
-    note: str
-    rows: list[dict[str, Any]]
-
-    def markdown(self) -> str:
-        names = list(dict.fromkeys(n for row in self.rows for n in row))
-        cells = [names, *([str(row.get(n, "")) for n in names] for row in self.rows)]
-        widths = [max(len(line[k]) for line in cells) for k in range(len(names))]
-        lines = ["| " + " | ".join(c.ljust(w) for c, w in zip(line, widths, strict=True)) + " |" for line in cells]
-        rule = "|" + "|".join("-" * (w + 2) for w in widths) + "|"
-        return "\n".join([f"## {self.title}", "", self.note, "", lines[0], rule, *lines[1:], ""])
-
-
-def machine() -> dict[str, Any]:
-    """What is measured on."""
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.exists() else []
-    name = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.processor())
-    return {"processor": name or platform.machine(), "cores": os.cpu_count(), "system": platform.platform(),
-            "load before": round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else "unknown",
-            "python": platform.python_version(), "numpy": np.__version__, "date": datetime.now(UTC).isoformat(timespec="minutes")}
-
-
-def taken(action: Callable[[], object], clock: Callable[[], float] = time.process_time) -> float:
-    """Seconds that `action` takes."""
-    start = clock()
-    action()
-    return clock() - start
-
-
-def in_turns(actions: Mapping[Any, Callable[[], object]], most: int, seconds: float,
-             clock: Callable[[], float] = time.process_time) -> dict[Any, list[float]]:
-    """Times of each action, taken in turns: at least one turn, at most `most`, no new one that would pass `seconds`."""
-    times: dict[Any, list[float]] = {key: [] for key in actions}
-    start = time.perf_counter()
-    for turn in range(1, most + 1):
-        for key, action in actions.items():
-            times[key].append(taken(action, clock))
-        if (time.perf_counter() - start) * (turn + 1) / turn > seconds:
-            break
-    return times
-
-
-def figure(values: Sequence[float], form: str = ",.0f") -> str:
-    """Median and range, as text."""
-    middle = format(statistics.median(values), form)
-    return middle if len(values) == 1 else f"{middle} ({format(min(values), form)} to {format(max(values), form)}; {len(values)})"
 
 
 # ---------------------------------------------------------------- cold start
@@ -153,87 +98,52 @@ def cold_start(turns: int) -> Table:
 
 # ---------------------------------------------------------------- throughput
 
-def changed(scenario: Scenario, method: str, steps: int) -> Scenario:
-    return dataclasses.replace(scenario, method=method, steps_per_year=steps)
+Project = Callable[[Setup, Mapping[str, Array], int, tuple[str, ...]], Mapping[str, Array]]
 
 
-def integrate(setup: Setup, drawn: Mapping[str, Array], count: int, compiled: bool) -> dict[str, Array]:
-    """As `runs.project`, with the choice of evaluation."""
-    scenario = setup.scenario
-    parameters = setup.parameters(drawn)
-    with np.errstate(all="ignore"):
-        return setup.model.simulate(
-            parameters, setup.inputs(drawn), start=float(setup.base_year), years=scenario.horizon - setup.base_year,
-            steps_per_year=scenario.steps_per_year, step=METHODS[scenario.method], runs=count, elements=setup.elements,
-            paths=setup.paths(parameters), keep=HEADLINE, compiled=compiled,
-            fixed={f"policy_{n}": np.zeros(1) for n in LEVERS if n not in scenario.levers})
+def kernels() -> dict[str, Project]:
+    """Our kernels that are there."""
+    found: dict[str, Project] = {"compiled NumPy": runs.project}
+    try:
+        found["fused (numba)"] = peers.fused_kernel()
+    except Unavailable as reason:
+        print(f"fused kernel: not measured: {reason}")
+    return found
 
 
-def ensemble(setup: Setup, count: int, compiled: bool, block: int = runs.BLOCK) -> None:
+def ensemble(setup: Setup, count: int, project: Project, block: int = runs.BLOCK) -> None:
     """Draw and integrate `count` runs, block by block."""
     for start in range(0, count, block):
         stop = min(start + block, count)
-        integrate(setup, setup.draw(start, stop, 1), stop - start, compiled)
+        project(setup, setup.draw(start, stop, 1), stop - start, HEADLINE)
 
 
-def scalar_loop(setup: Setup) -> Callable[[], object] | None:
-    """One run by the plain Python simulator of the tests, if it is there."""
-    folder = str(HERE.parent / "tests")
-    sys.path.insert(0, folder)
-    try:
-        import naive
-        from test_naive import world
-    except ImportError as error:
-        print(f"skipped: plain Python loop: {error}")
-        return None
-    finally:
-        sys.path.remove(folder)
-    drawn = setup.draw(0, 2, 1)
-    one = world(setup, setup.parameters(drawn), drawn, 0)
-    scenario = setup.scenario
-    return lambda: naive.simulate(one, scenario.horizon - setup.base_year, scenario.steps_per_year, getattr(naive, scenario.method))
+def throughput(quick: bool) -> Table:
+    """Runs per second on one core, by number of runs."""
+    ours = kernels()
+    setups = {s: default_setup(*s) for s in (SCHEMES[::2] if quick else SCHEMES)}
+    plans = ((1, 10, 1), (1000, 3, 3)) if quick else ((1, 50, 4), (1000, 7, 6), (20_000, 5, 12), (100_000, 3, 14))
+    keys = [(scheme, name) for scheme in setups for name in ours]
+    for scheme, name in keys:  # programs written, memory touched
+        for count in (1, 1000):
+            ensemble(setups[scheme], count, ours[name])
+    times = {count: in_turns({(s, n): partial(ensemble, setups[s], count, ours[n]) for s, n in keys}, most, seconds)
+             for count, most, seconds in plans}
+    rows = [{"method": f"{s[0]}, {s[1]} steps", "kernel": n} | {f"{count:,} runs, runs/s": figure([count / t for t in times[count][s, n]])
+                                                                for count, _, _ in plans} for s, n in keys]
+    setup = setups[SCHEMES[0]]
+    return Table("Throughput", f"{setup.scenario.id}, {setup.scenario.horizon - setup.base_year} years, {len(setup.drawn)} uncertain "
+                 f"inputs, one core, blocks of {runs.BLOCK:,} runs, four variables kept, "
+                 "draws included. Median (least to greatest; turns).", rows)
 
 
-def throughput(registry: Registry, scenario: Scenario, quick: bool) -> Table:
-    """Runs per second on one core."""
-    setups = {s: resolve(registry, changed(scenario, *s)) for s in SCHEMES}
-    for setup in setups.values():  # programs written, memory touched
-        for count, compiled in ((1, True), (2, True), (2, False)):
-            ensemble(setup, count, compiled)
-    plans = ((1, 20, 1), (1000, 5, 4), (20_000, 1, 1)) if quick else ((1, 50, 3), (1000, 7, 6), (20_000, 5, 16), (100_000, 3, 10))
-    rows = []
-    for count, most, seconds in plans:
-        actions: dict[Any, Callable[[], object]] = {}
-        for scheme, setup in setups.items():
-            actions[scheme, "compiled"] = partial(ensemble, setup, count, True)
-            if count <= 1000 or (count == 20_000 and not quick and scheme in SCHEMES[:2]):  # the others would take too long
-                actions[scheme, "plain"] = partial(ensemble, setup, count, False)
-            loop = scalar_loop(setup) if count == 1 else None
-            if loop:
-                actions[scheme, "scalar"] = loop
-        times = in_turns(actions, most, seconds)
-        for scheme in SCHEMES:
-            row = {"method": f"{scheme[0]}, {scheme[1]} steps", "runs": f"{count:,}"}
-            for key, title in (("compiled", "compiled"), ("plain", "plain NumPy"), ("scalar", "Python loop")):
-                values = times.get((scheme, key))
-                row[f"{title}, runs/s"] = figure([count / t for t in values]) if values else "not measured"
-            if (scheme, "plain") in times:
-                gains = [p / c for c, p in zip(times[scheme, "compiled"], times[scheme, "plain"], strict=True)]
-                row["compiled / plain"] = f"{statistics.median(gains):.2f}"
-            rows.append(row)
-    years = scenario.horizon - setups[SCHEMES[0]].base_year
-    return Table("Throughput", f"{scenario.id}, {years} years, {len(setups[SCHEMES[0]].drawn)} uncertain inputs, one core, blocks of "
-                 f"{runs.BLOCK:,} runs, four variables kept, draws included. Median (least to greatest; turns). The Python loop is "
-                 "tests/naive.py, one run. Plain NumPy asks for new memory all the time: its speed moves with what this process "
-                 "did before.", rows)
-
-
-def block_sizes(registry: Registry, scenario: Scenario) -> Table:
+def block_sizes() -> Table:
     """What the number of runs worked through at once does."""
-    setup = resolve(registry, changed(scenario, "rk4", 2))
-    times = in_turns({block: partial(ensemble, setup, BLOCKS[-1], True, block) for block in BLOCKS}, 3, 6)
-    rows = [{"block, runs": f"{block:,}", "runs/s": figure([BLOCKS[-1] / t for t in times[block]])} for block in BLOCKS]
-    return Table("Block size", f"{scenario.id}, rk4 with 2 steps, {BLOCKS[-1]:,} runs, draws included. In use: {runs.BLOCK:,}.", rows)
+    setup = default_setup("rk4", 2)
+    ours = kernels()
+    times = in_turns({(n, b): partial(ensemble, setup, BLOCKS[-1], ours[n], b) for n in ours for b in BLOCKS}, 3, 10)
+    rows = [{"block, runs": f"{b:,}"} | {f"{n}, runs/s": figure([BLOCKS[-1] / t for t in times[n, b]]) for n in ours} for b in BLOCKS]
+    return Table("Block size", f"{setup.scenario.id}, rk4 with 2 steps, {BLOCKS[-1]:,} runs, draws included. In use: {runs.BLOCK:,}.", rows)
 
 
 def whole_run(registry: Registry, scenario: Scenario, quick: bool) -> Table:
@@ -260,9 +170,13 @@ def accuracy(registry: Registry, scenario: Scenario, quick: bool) -> Table:
     count = runs.BLOCK // 4 if quick else runs.BLOCK
     drawn, many = setup.draw(0, 256, 1), setup.draw(0, count, 1)
     exact = integrate(resolve(registry, changed(scenario, "rk4", 64)), drawn, 256, True)
-    schemes = [(method, steps) for method in METHODS for steps in ((1, 2, 4, 8) if quick else (1, 2, 4, 8, 16, 32))]
+    schemes = [(method, steps) for method in METHODS for steps in ((2, 4, 8) if quick else (1, 2, 4, 8, 16, 32))]
     found = {s: resolve(registry, changed(scenario, *s)) for s in schemes}
-    times = in_turns({s: partial(integrate, x, many, count, True) for s, x in found.items()}, 1 if quick else 3, 8)
+    ours = kernels()
+    actions = {(s, n): partial(project, found[s], many, count, HEADLINE) for s in schemes for n, project in ours.items()}
+    for action in actions.values() if len(ours) > 1 else ():
+        action()
+    times = in_turns(actions, 1 if quick else 3, 8)
     rows: list[dict[str, Any]] = []
     for scheme in schemes:
         near = integrate(found[scheme], drawn, 256, True)
@@ -270,7 +184,7 @@ def accuracy(registry: Registry, scenario: Scenario, quick: bool) -> Table:
         good = np.isfinite(errors)
         worst, middle = (errors[good].max(), np.median(errors[good])) if good.any() else (np.nan, np.nan)
         rows.append({"method": scheme[0], "steps a year": scheme[1], "greatest error": f"{worst:.1e}", "median error": f"{middle:.1e}",
-                     "runs not finite": int((~good).sum()), "runs/s": figure([count / t for t in times[scheme]])})
+                     "runs not finite": int((~good).sum())} | {f"{n}, runs/s": figure([count / t for t in times[scheme, n]]) for n in ours})
     return Table("Error against cost", f"{scenario.id}: relative error of {', '.join(HEADLINE)} at any year to {scenario.horizon}, against "
                  f"rk4 with 64 steps, over 256 drawn runs. Cost: {count:,} runs at once, without draws.", rows)
 
@@ -297,29 +211,49 @@ def consistency_checks(registry: Registry) -> Table:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Measure speed and accuracy on this machine.")
-    parser.add_argument("--quick", action="store_true", help="fewer sizes and turns: under 20 seconds")
+    parser.add_argument("--quick", action="store_true", help="fewer sizes and turns, no second process: under half a minute")
     quick = parser.parse_args().quick
     if any(os.environ.get(name) != "1" for name in ONE_THREAD):  # these are read when numpy is imported
-        command = [sys.executable, str(HERE / "run.py"), *sys.argv[1:]]
-        sys.exit(subprocess.run(command, env=os.environ | ONE_THREAD, check=False).returncode)
+        command = [sys.executable, "-m", "benchmarks.run", *sys.argv[1:]]
+        sys.exit(subprocess.run(command, env=os.environ | ONE_THREAD, cwd=HERE.parent, check=False).returncode)
     start = time.perf_counter()
-    about = machine()
+    about = machine() | peers.versions()
     registry, scenario = load_registry(), default_scenario()
     head = "# Benchmarks\n\n" + "\n".join(f"- {name}: {value}" for name, value in about.items()) + "\n"
     print(head)
     tables: list[Table] = []
-    for measure in (partial(cold_start, 1 if quick else 4), partial(throughput, registry, scenario, quick),
-                    *([] if quick else [partial(block_sizes, registry, scenario)]), partial(whole_run, registry, scenario, quick),
-                    partial(accuracy, registry, scenario, quick), partial(consistency_checks, registry)):
-        tables.append(measure())
-        print(tables[-1].markdown(), flush=True)
+
+    def show(table: Table) -> None:
+        tables.append(table)
+        print(table.markdown(), flush=True)
+        print(f"({time.perf_counter() - start:.0f} s so far)\n", file=sys.stderr)
+
+    with tempfile.TemporaryDirectory() as folder:
+        engines = peers.measure(Path(folder), quick)
+        show(peers.table(engines))
+        kernel, limit = peers.kernel_table(Path(folder), quick)
+        show(kernel)
+    sweeps = scale.measure_all(quick)
+    show(scale.table(*sweeps))
+    others: list[Callable[[], Table]] = [partial(throughput, quick), partial(whole_run, registry, scenario, quick),
+                                         partial(accuracy, registry, scenario, quick), partial(cold_start, 1 if quick else 4)]
+    if not quick:
+        others += [block_sizes, partial(consistency_checks, registry)]
+    for measure in others:
+        show(measure())
     seconds = time.perf_counter() - start
-    print(f"Took {seconds:.0f} s.")
-    folder = HERE / "results"
-    folder.mkdir(exist_ok=True)
-    (folder / "latest.md").write_text("\n".join([head, *(t.markdown() for t in tables)]), encoding="utf-8")
-    result = {"machine": about, "quick": quick, "seconds": round(seconds, 1), "tables": [dataclasses.asdict(t) for t in tables]}
-    (folder / "latest.json").write_text(json.dumps(result, indent=1, ensure_ascii=False), encoding="utf-8")
+    reading = Table("Reading", f"What was aimed at, and what was found{' (a quick run: rough, and not all of it)' if quick else ''}. The "
+                    f"other tables say how it was measured. The whole took {seconds:.0f} s.",
+                    [aim.row() for aim in (*peers.aims(engines, limit), *scale.aims(sweeps[0]))])
+    print(reading.markdown())
+    folder_of_results = HERE / "results"
+    folder_of_results.mkdir(exist_ok=True)
+    result = {"machine": about, "quick": quick, "seconds": round(seconds, 1), "tables": [dataclasses.asdict(t) for t in (reading, *tables)]}
+    for name, text in (("latest.md", "\n".join([head, *(t.markdown() for t in (reading, *tables))])),
+                       ("latest.json", json.dumps(result, indent=1, ensure_ascii=False))):
+        temporary = folder_of_results / f".{name}.part"
+        temporary.write_text(text, encoding="utf-8")
+        temporary.replace(folder_of_results / name)
 
 
 if __name__ == "__main__":
