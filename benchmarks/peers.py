@@ -89,7 +89,7 @@ def compiled_blocks(setup: Setup, folder: Path) -> Run:
 
 def fused(setup: Setup, folder: Path) -> Run:
     project = fused_kernel()
-    return partial(in_blocks, lambda drawn, count: project(setup, drawn, count, HEADLINE), runs.BLOCK)
+    return partial(in_blocks, lambda drawn, count: project(setup, drawn, count, HEADLINE), getattr(project, "BLOCK", runs.BLOCK))
 
 
 def fused_kernel() -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from importlib import import_module
 
-COMMANDS = ("check", "plans", "sweeps")
+COMMANDS = ("calibrate", "check", "plans", "sweeps", "validate", "model")
 
 
 def main() -> None:

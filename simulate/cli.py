@@ -324,31 +324,6 @@ def indicators(
           [[i.id, i.label(lang), units.label(i.unit, lang), i.kind, i.share_of] for i in found], notes=[f"{len(found)}"])
 
 
-@app.command()
-@guarded
-def model(
-    kind: Annotated[str | None, typer.Option(help="Only stocks, flows, auxiliaries, constants, parameters or inputs (singular).")] = None,
-    search: Annotated[str | None, typer.Argument(help="Show only variables whose name contains this.")] = None,
-    as_json: Json = False,
-) -> None:
-    """List the model's variables with equation, unit and documentation; its units are checked first."""
-    from simulate.region import LOOPS, regional_model
-
-    made = regional_model()
-    made.check_units()
-    kinds = {row["kind"] for row in made.describe()}
-    if kind is not None and kind not in kinds:
-        raise InvalidInput(Problem(f"--kind: {kind!r} is not a kind of variable.", f"Kinds: {', '.join(sorted(kinds))}."))
-    rows = [r for r in made.describe() if (kind is None or r["kind"] == kind) and (search is None or search in r["name"])]
-    if as_json:
-        emit({"variables": rows, "loops": [{"name": x.name, "polarity": x.polarity, "variables": list(x.variables)} for x in LOOPS]})
-        return
-    table("", ["name", "kind", "unit", "equation", "what it is"],
-          [[r["name"] + (f"[{r['over']}]" if r["over"] else ""), r["kind"], r["unit"], r["equation"],
-            r["documentation"] + (f" ({r['source']})" if r["source"] else "")] for r in rows],
-          notes=[f"{len(rows)} variables; units agree."])
-
-
 exports = typer.Typer(no_args_is_help=True, help="Write the model for other programs.")
 app.add_typer(exports, name="export")
 

@@ -37,8 +37,8 @@ WORDS = {
 }
 
 
-def _split(option: str, text: str, form: str) -> tuple[str, str]:
-    name, equals, rest = text.rpartition("=")
+def _split(option: str, text: str, form: str, first: bool = False) -> tuple[str, str]:
+    name, equals, rest = text.partition("=") if first else text.rpartition("=")
     if not equals or not name or not rest:
         raise InvalidInput(Problem(f"--{option}: {text!r} is not {form}.", f"Write --{option} {form}."))
     return name.strip(), rest.strip()
@@ -123,6 +123,8 @@ def sweep(
     points: Annotated[Path | None, typer.Option(help="CSV file of points: a column an input.")] = None,
     given: Annotated[list[str] | None, typer.Option("--input", help="NAME=uniform:0,1: a distribution for this sweep. Repeatable.")] = None,
     correlate: Annotated[list[str] | None, typer.Option(help="NAME,NAME=0.4: correlation of two inputs. Repeatable.")] = None,
+    structure: Annotated[list[str] | None, typer.Option(help="EQUATION=FORMULA: with the model's own equation and with this one. "
+                                                        "Repeatable: all combinations.")] = None,
     also: Annotated[list[str] | None, typer.Option(help="A further scenario, on the same points. Repeatable.")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed. [default: the scenario's]")] = None,
     keep: Annotated[list[str] | None, typer.Option(help="Indicator or variable to keep. Repeatable. "
@@ -145,7 +147,7 @@ def sweep(
     if sum((threads, serial, dask is not None)) > 1:
         raise InvalidInput(Problem("--threads, --serial and --dask exclude each other.", "Give one of them."))
     base = scenarios.load_scenario(scenario)
-    setting = _setting(base.sweep, sample, grid, fraction, one_at_a_time, points, given, correlate, also)
+    setting = _setting(base.sweep, sample, grid, fraction, one_at_a_time, points, given, correlate, structure, also)
     plan = experiments.plan_sweep(base, registry_with(data), setting=setting, points=runs, seed=seed, keep=keep, years=years, inputs=inputs)
     begun = monotonic()
     reached = [0, plan.runs]
@@ -175,7 +177,8 @@ def sweep(
 
 
 def _setting(base: SweepSetting | None, sample: str | None, grid: list[str] | None, fraction: int | None, one_at_a_time: str | None,
-             points: Path | None, given: list[str] | None, correlate: list[str] | None, also: list[str] | None) -> SweepSetting | None:
+             points: Path | None, given: list[str] | None, correlate: list[str] | None, structure: list[str] | None,
+             also: list[str] | None) -> SweepSetting | None:
     """Return the scenario's own sweep with what the options say in place of its parts; None where they say nothing."""
     from simulate import designs
     from simulate.distributions import Distribution
@@ -217,6 +220,13 @@ def _setting(base: SweepSetting | None, sample: str | None, grid: list[str] | No
             pairs.append(_made("correlate", lambda t=two, v=value: designs.Correlation(  # type: ignore[misc]
                 between=t, value=_numbers("correlate", v)[0])))
         changes["correlations"] = tuple(pairs)
+    if structure:
+        questions: dict[str, dict[str, dict[str, str]]] = {}
+        for text in structure:
+            name, formula = _split("structure", text, "EQUATION=FORMULA", first=True)
+            answers = questions.setdefault(name, {})
+            answers[f"changed {len(answers) + 1}" if answers else "changed"] = {name: formula}
+        changes["structures"] = questions
     if also:
         changes["scenarios"] = tuple(also)
     return dataclasses.replace(base or designs.SweepSetting(), **changes) if changes else None

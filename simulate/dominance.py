@@ -33,7 +33,17 @@ import numpy as np
 from simulate import runs as engine
 from simulate.attainment import judge_all
 from simulate.errors import InvalidInput, Problem, nearest
-from simulate.feedback import Loop, canonical, causal_graph, elementary_loops, independent_loops, partial_derivatives
+from simulate.feedback import (
+    Loop,
+    admissible_points,
+    canonical,
+    causal_graph,
+    elementary_loops,
+    feedback_loops,
+    independent_loops,
+    link_signs,
+    partial_derivatives,
+)
 from simulate.model import Array, Model, TimeFunction
 from simulate.parameters import LEVERS
 from simulate.region import LOOPS
@@ -136,7 +146,7 @@ def dominance(subject: Trajectories | Scenario | str, registry: Registry | None 
               through: str | None = None, where: Any = None) -> Dominance:
     """Return the loop scores of a scenario (or the one named) at whole years, or of a run that kept all stocks (see `keep_for`).
 
-    `through` takes only the loops through one variable, `where` only the runs of a mask. It takes some 100 MB a thousand runs.
+    `through` takes only the loops through one variable, `where` only the runs of a mask. It takes some 200 MB a thousand runs.
     Raises InvalidInput for what `runs.run` refuses, a mask that does not fit, and trajectories without the stocks.
     """
     if not isinstance(subject, Trajectories):
@@ -149,14 +159,16 @@ def dominance(subject: Trajectories | Scenario | str, registry: Registry | None 
         raise InvalidInput(Problem(f"trajectories: the stocks {', '.join(missing)} were not kept.", "Run with keep=keep_for(scenario)."))
     chosen = np.ones(subject.runs, dtype=bool) if where is None else np.asarray(where)
     if chosen.shape != (subject.runs,) or chosen.dtype != np.bool_:
-        raise InvalidInput(Problem(f"where: a mask of {chosen.shape} values does not fit {subject.runs} runs.", "Give one truth value a run."))
+        raise InvalidInput(Problem(f"where: a mask of {chosen.shape} values does not fit {subject.runs} runs.",
+                                   "Give one truth value a run."))
     drawn = {k: a[chosen] for k, a in subject.drawn.items()}
     parameters = setup.parameters(drawn)
     fixed = {f"policy_{name}": np.zeros(1) for name in LEVERS
              if name not in setup.scenario.levers and f"policy_{name}" not in setup.path_points}
     stocks = {s.name: subject.values[s.name][..., chosen] for s in setup.model.stocks}
+    known = feedback_loops(setup.model, link_signs(setup.model, admissible_points(setup.model)), LOOPS)
     found = loop_scores(setup.model, parameters, setup.inputs(drawn), stocks, subject.years, paths=setup.paths(parameters), fixed=fixed,
-                        named=LOOPS, netted=NETTED)
+                        named=known, netted=NETTED)
     return found.through(through) if through is not None else found
 
 
@@ -192,7 +204,8 @@ def loop_scores(model: Model, parameters: Mapping[str, Array], inputs: Mapping[s
     """Return the loop scores of `model` along the course of its stocks, (times, runs) or (times, elements, runs) each.
 
     parameters, inputs, paths and fixed as in `Model.simulate`. `netted` auxiliaries are eliminated before loops are sought; in
-    `named` loops they are passed over. At a jump of an input the scores are those of the step before it (the first time: after it).
+    `named` loops they are passed over. Loops of one name are added up; one without is called by its variables. At a jump of an
+    input the scores are those of the step before it (the first time: after it).
     """
     wrong = [Problem(f"netted: {n!r} is no auxiliary of the model.", "Name auxiliaries only.") for n in netted
              if causal_graph(model).nodes.get(n, {}).get("kind") != "auxiliary"]
@@ -311,7 +324,7 @@ def _gather(model: Model, gains: Gains, ratios: Mapping[Node, Array], times: Arr
     raised = np.full((len(parts), len(times), runs), -np.inf)  # greatest log score: sums then neither overflow nor vanish
     logs, signs = [], []
     with np.errstate(all="ignore"):
-        logged = {link: np.log(np.abs(g)) for link, g in gains.items() if where.get(link[0]) is not None and where.get(link[1]) == where[link[0]]}
+        logged = {(u, v): np.log(np.abs(g)) for (u, v), g in gains.items() if u in where and where[u] == where.get(v)}
         for cycle in cycles:
             links = list(zip(cycle, (*cycle[1:], cycle[0]), strict=True))
             log = sum((ratios[n] for n in cycle if n in ratios), np.zeros(1)) + sum((logged[x] for x in links), np.zeros(1))
@@ -329,28 +342,32 @@ def _gather(model: Model, gains: Gains, ratios: Mapping[Node, Array], times: Arr
         # partitions that differ by their elements only (one for every cluster) are shown as one: the mean of their relative scores
         stocks = [tuple(dict.fromkeys(n for n, _ in sorted(part, key=lambda n: rank[n[0]]) if (n, 0) in ratios)) for part in parts]
         alike = [[q for q, part in enumerate(parts) if {n for n, _ in part} == {n for n, _ in own}] for own in parts]
-        summed: dict[tuple[int, tuple[str, ...]], tuple[Array, Array]] = {}
+        known: dict[tuple[str, ...], Loop] = {}
+        for loop in named:
+            known.setdefault(canonical([v for v in loop.variables if v not in netted], rank), loop)
+        shown: dict[str, Loop] = {}
+
+        def label(cycle: Sequence[Node]) -> str:
+            names = canonical([n for n, _ in cycle], rank)
+            loop = known.get(names) or Loop(" > ".join(names), "", names)
+            shown.setdefault(loop.name, loop)
+            return loop.name
+
+        summed: dict[tuple[int, str], tuple[Array, Array]] = {}
         for cycle, log, sign in zip(cycles, logs, signs, strict=True):
             p = where[cycle[0]]
             share = np.divide(np.exp(log - raised[p]), whole[p], out=np.zeros_like(raised[p]), where=whole[p] > 0) / len(alike[p])
-            key = (alike[p][0], canonical([n for n, _ in cycle], rank))
+            key = (alike[p][0], label(cycle))
             cell = summed.setdefault(key, (np.zeros(share.shape), np.zeros(share.shape)))
             cell[0][...] += sign * share
             cell[1][...] += sign * np.exp(np.minimum(log, _LARGE))
     used = sorted({p for p, _ in summed}, key=lambda p: -len(stocks[p]))
-    known = {canonical(kept, rank): loop for loop in named if (kept := [v for v in loop.variables if v not in netted])}
     rows = []
-    counts = {"R": 0, "B": 0, "U": 0}
-    for (p, key), (relative, raw) in sorted(summed.items(), key=lambda item: (len(item[0][1]), [rank[n] for n in item[0][1]])):
+    for (p, name), (relative, raw) in summed.items():
         relative[:, broken] = np.nan
-        if not np.nan_to_num(relative).any():
-            continue
-        kind = "U" if (relative < 0).any() and (relative > 0).any() else "B" if (relative < 0).any() else "R"
-        loop = known.get(key)
-        if loop is None:
-            counts[kind] += 1
-            loop = Loop(f"{kind}{counts[kind]}", kind, key)
-        rows.append((replace(loop, polarity=kind), used.index(p), relative, raw))
+        if np.nan_to_num(relative).any():
+            kind = "U" if (relative < 0).any() and (relative > 0).any() else "B" if (relative < 0).any() else "R"
+            rows.append((replace(shown[name], polarity=kind), used.index(p), relative, raw))
     rows.sort(key=lambda r: (r[1], -float(np.nan_to_num(np.abs(r[2])).mean())))
     empty = np.zeros((0, len(times), runs))
     return Dominance(tuple(r[0] for r in rows), times, np.stack([r[2] for r in rows]) if rows else empty,

@@ -149,13 +149,13 @@ def polarity(signs: Iterable[str]) -> str:
 def feedback_loops(model: Model, signs: Mapping[Link, str], named: Iterable[Loop] = (), given: Iterable[str] = ()) -> list[Loop]:
     """Return every feedback loop of the model (arrayed variables as one node): first the named ones, then the others by length.
 
-    Loops without a name are called R1, B2, U3…, by polarity and in order. A named loop keeps its name and its first variable, and
-    gets the polarity of its links; one that is cut (by `given`, see `causal_graph`) is left out.
-    Raises InvalidInput where a named loop is no loop of the model at all.
+    A loop of one stock and one flow without a name is called by the flow, others R1, B2, U3…, by polarity and in order. A named loop
+    keeps its name and its first variable, and gets the polarity of its links; one that is cut (by `given`, see `causal_graph`) is
+    left out. Raises InvalidInput where a named loop is no loop of the model at all.
     """
     whole = causal_graph(model)
     graph = causal_graph(model, given)
-    rank = {n: k for k, n in enumerate(graph)}
+    rank = {n: k for k, n in enumerate(whole)}
     problems, found = [], {}
     for loop in named:
         missing = [f"{a} -> {b}" for a, b in loop.links if not whole.has_edge(a, b)]
@@ -171,8 +171,8 @@ def feedback_loops(model: Model, signs: Mapping[Link, str], named: Iterable[Loop
     for cycle in elementary_loops(graph):
         if cycle not in found:
             kind = polarity(signs[x] for x in Loop("", "", cycle).links)
-            counts[kind] += 1
-            others.append(Loop(f"{kind}{counts[kind]}", kind, cycle))
+            counts[kind] += len(cycle) > 2
+            others.append(Loop(cycle[1] if len(cycle) == 2 else f"{kind}{counts[kind]}", kind, cycle))
     return [*found.values(), *others]
 
 
@@ -206,7 +206,7 @@ def admissible_points(model: Model, runs: int = 256, seed: int = 0, elements: Ma
         names: list[str | None] = [None]
         if p.over:
             named = [k for k in (p.default if isinstance(p.default, Mapping) else ()) if k != "*"]
-            names = [*named, *["*"] * sizes[p.over]][: sizes[p.over]]
+            names = list([*named, *["*"] * sizes[p.over]][: sizes[p.over]])
         rows = []
         for name in names:
             prior, default = p.prior_for(name), p.default_for(name)

@@ -53,27 +53,39 @@ POLICIES: tuple[Equation, ...] = (
 )
 
 
+_GROWTH = ("knowledge", "total_factor_productivity", "capacity", "output", "gdp")
+_RESEARCH = ("rd_intensity", "rd_expenditure", "rd_effective", "rd_in_progress", "rd_matured")
+_CERTIFICATES = ("candidates", "recognitions", "certified_1", "ageing_1", "certified_2", "ageing_2", "certified_3")
+_ENTRY = ("high_tech_enterprises", "rd_demand", *_RESEARCH, *_GROWTH, "log_gdp_index", "registrations", "technology_startups")
+_BUILDING = ("own_investment", "capital_formation", "pipeline", "completion")
+
 LOOPS: tuple[Loop, ...] = (
-    Loop("investment, capital, output", "R", ("capital", "capacity", "output", "own_investment", "capital_formation",
-                                              "pipeline", "completion")),
-    Loop("diminishing returns", "B", ("capital", "return_index", "own_investment", "capital_formation", "pipeline", "completion")),
-    Loop("R&D, knowledge, productivity", "R", ("knowledge", "total_factor_productivity", "capacity", "output", "gdp", "rd_demand",
-                                               "rd_intensity", "rd_expenditure", "rd_effective", "rd_in_progress", "rd_matured")),
+    Loop("investment, capital, output", "R", ("capital", "capacity", "output", *_BUILDING)),
+    Loop("attracted investment", "R", ("capital", "capacity", "output", "attracted_investment", *_BUILDING[1:])),
+    Loop("diminishing returns", "B", ("capital", "return_index", *_BUILDING)),
+    Loop("output and returns", "R", ("capital", "capacity", "output", "return_index", *_BUILDING)),
+    Loop("R&D, knowledge, productivity", "R", (*_GROWTH, "rd_demand", *_RESEARCH)),
+    Loop("R&D, knowledge, productivity", "R", (*_GROWTH, "log_gdp_index", "rd_demand", *_RESEARCH)),
+    Loop("R&D, knowledge, productivity", "R", (*_GROWTH, *_RESEARCH[1:])),
+    Loop("labour and output", "R", ("labour", "capacity", "output", "desired_labour", "net_hiring")),
     Loop("labour scarcity and wage", "B", ("labour", "employment", "real_wage", "desired_labour", "net_hiring")),
+    Loop("output and wage", "B", ("labour", "capacity", "output", "gdp", "labour_productivity", "real_wage", "desired_labour",
+                                  "net_hiring")),
+    Loop("employment and wage", "R", ("labour", "employment", "labour_productivity", "real_wage", "desired_labour", "net_hiring")),
     Loop("migration", "B", ("labour_supply", "real_wage", "migration", "labour_supply_growth", "labour_inflow")),
-    Loop("certificate renewal", "R", ("certified_1", "ageing_1", "certified_2", "ageing_2", "certified_3", "expiries", "renewals")),
+    Loop("certificate renewal", "R", (*_CERTIFICATES[2:], "expiries", "renewals")),
     Loop("certificate lapse", "B", ("certified_3", "expiries")),
-    Loop("return of lapsed firms", "R", ("candidates", "recognitions", "certified_1", "ageing_1", "certified_2", "ageing_2",
-                                         "certified_3", "expiries", "reapplicants")),
+    Loop("return of lapsed firms", "R", (*_CERTIFICATES, "expiries", "reapplicants")),
+    Loop("renewed, not lapsed", "B", (*_CERTIFICATES, "expiries", "renewals", "reapplicants")),
     Loop("draining pool of candidates", "B", ("candidates", "recognitions")),
-    Loop("certified firms, R&D, output, entry", "R", (
-        "candidates", "recognitions", "certified_1", "high_tech_enterprises", "rd_demand", "rd_intensity", "rd_expenditure",
-        "rd_effective", "rd_in_progress", "rd_matured", "knowledge", "total_factor_productivity", "capacity", "output", "gdp",
-        "log_gdp_index", "registrations", "technology_startups")),
+    Loop("certified firms, R&D, output, entry", "R", (*_CERTIFICATES[:3], *_ENTRY)),
+    Loop("certified firms, R&D, output, entry", "R", (*_CERTIFICATES[:5], *_ENTRY)),
+    Loop("certified firms, R&D, output, entry", "R", (*_CERTIFICATES, *_ENTRY)),
     Loop("budget, policy, investment", "R", ("capital", "capacity", "output", "gdp", "log_gdp_index", "general_budget_revenue", "funding",
-                               "policy_investment_promotion", "own_investment", "capital_formation", "pipeline", "completion")),
+                                             "policy_investment_promotion", *_BUILDING)),
     Loop("cluster saturation", "B", ("cluster_position", "cluster_saturation")),
 )
+"""The named feedback loops; loops of one name are variants of one mechanism."""
 
 
 @dataclass(frozen=True)

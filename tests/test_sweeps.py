@@ -517,6 +517,17 @@ def test_the_command_line(tmp_path, monkeypatch):
     assert [n for n in table.schema.names if "@" in n] == ["gdp@2020", "gdp@2024", "gdp@2025", "gdp@2030", "price_level@2025"]
 
 
+def test_another_equation_on_the_command_line(tmp_path):
+    options = ["--runs", "5", "--keep", "real_wage", "--keep", "outside_wage", "--years", "2030", "--serial"]
+    for name, formula in (("yes", "real_wage=where(outside_wage >= 0, outside_wage, 1)"), ("no", None)):
+        done = CliRunner().invoke(cli.app, ["sweep", "thz-baseline", "--out", str(tmp_path / name), *options,
+                                            *(["--structure", formula] if formula else [])])
+        assert done.exit_code == 0, done.output
+    both, own = values(tmp_path / "yes").to_pydict(), values(tmp_path / "no").to_pydict()
+    assert both["structure.real_wage"] == ["model"] * 5 + ["changed"] * 5
+    assert both["real_wage@2030"] == own["real_wage@2030"] + both["outside_wage@2030"][5:]
+
+
 @pytest.mark.parametrize(("options", "message"), [
     (["--grid", "levers.talent"], "is not NAME=0,0.5,1"),
     (["--grid", "levers.talent=a,b"], "are not numbers"),
@@ -528,6 +539,9 @@ def test_the_command_line(tmp_path, monkeypatch):
     (["--correlate", "a=0.5"], "does not name two inputs"),
     (["--correlate", "a,b=2"], "not between -1 and 1"),
     (["--points", "nowhere.csv"], "cannot be read"),
+    (["--structure", "real_wage"], "is not EQUATION=FORMULA"),
+    (["--structure", "real_wages=outside_wage"], "Did you mean 'real_wage'"),
+    (["--structure", "real_wage=outside_wage**gdp.x"], "equation real_wage: `gdp.x` is not arithmetic"),
     (["--threads", "--serial"], "exclude each other"),
     (["--workers", "0"], "workers: 0"),
     (["--kernel", "fortran"], "there is no kernel 'fortran'"),
