@@ -164,7 +164,7 @@ static void begin(const struct parameters *restrict p, struct constants *restric
         y->utilisation[k] = p->utilisation_base[k];
         y->technology[k] = p->technology_base[k];
         y->value_added_ratio[k] = industrial / p->gross_industrial_output_base[k];
-        c->ratio_drift[k] = p->value_added_ratio_drift[k];
+        c->ratio_drift[k] = p->value_added_ratio_drift[k] / (y->value_added_ratio[k] * (y->value_added_ratio[k] < 1 ? 1 - y->value_added_ratio[k] : 1e-9));
         y->energy_intensity[k] = p->energy_intensity_base[k];
         c->energy_saving_rate[k] = p->energy_saving_rate[k];
 
@@ -195,9 +195,11 @@ static void begin(const struct parameters *restrict p, struct constants *restric
         const double firms = p->high_tech_enterprises_base[k], year = p->certificate_step[k], none = p->negligible_firms[k];
         const double growing = p->certified_growth_base[k] + p->certified_closure_rate[k], cohort = 1 + growing * year;
         const double first = firms / (1 + 1 / cohort + 1 / (cohort * cohort)), second = first / cohort, third = firms - first - second;
-        const double lapsing = (1 - p->renewal_share[k]) * third / year, recognitions = growing * firms + lapsing;
+        const double lapsing = (1 - p->renewal_share[k]) * third / year, wanted_new = growing * firms + lapsing;
+        const double recognitions = wanted_new > 0 ? wanted_new : 0;
         const double pool = recognitions / p->recognition_rate[k];
-        const double entities = p->market_entities_base[k], rate = p->deregistration_rate[k] + p->entity_growth_base[k];
+        const double entities = p->market_entities_base[k], net = p->deregistration_rate[k] + p->entity_growth_base[k];
+        const double rate = net > 0 ? net : 0;
         const double wanted = p->replenishment[k] * (recognitions + p->candidate_exit_rate[k] * pool) - p->reapplication_share[k] * lapsing;
         const double entering = rate * entities * p->firms_per_10k[k], least = none / year;
         y->market_entities[k] = entities;
@@ -217,8 +219,9 @@ static void begin(const struct parameters *restrict p, struct constants *restric
         c->closure_rate[k] = p->certified_closure_rate[k];
 
         const double eaglets = p->eaglet_enterprises_base[k], gazelles = p->gazelle_enterprises_base[k];
-        const double up = p->ladder_growth_base[k] + p->ladder_exit_rate[k];
-        const double listings = (p->ladder_growth_base[k] + p->listed_exit_rate[k]) * p->listed_enterprises_base[k];
+        const double climbing = p->ladder_growth_base[k] + p->ladder_exit_rate[k], up = climbing > 0 ? climbing : 0;
+        const double listing = p->ladder_growth_base[k] + p->listed_exit_rate[k];
+        const double listings = (listing > 0 ? listing : 0) * p->listed_enterprises_base[k];
         const double promotions = up * gazelles + listings;
         y->eaglets[k] = eaglets;
         y->gazelles[k] = gazelles;
@@ -276,7 +279,7 @@ stage(const struct constants *c, double elapsed, const double *outside, const st
         const double gdp_index = gdp * c->inverse_gdp_base[k], log_gdp = LOG(gdp_index);
         CHANGE(utilisation, (1 - x->utilisation[k]) * c->recovery_rate[k]);
         CHANGE(technology, x->technology[k] * c->productivity_growth[k]);
-        CHANGE(value_added_ratio, c->ratio_drift[k]);
+        CHANGE(value_added_ratio, c->ratio_drift[k] * x->value_added_ratio[k] * (x->value_added_ratio[k] < 1 ? 1 - x->value_added_ratio[k] : 0));
         CHANGE(energy_intensity, -x->energy_intensity[k] * c->energy_saving_rate[k]);
 
         /* labour */

@@ -156,6 +156,16 @@ def crps(runs: Array, value: float) -> float:
 
 
 @dataclass(frozen=True)
+class Mean:
+    """Mean yearly growth over `years` years in per cent: recorded, the runs' quantiles (at `LEVELS`), the share of runs below."""
+
+    years: int
+    value: float
+    quantiles: tuple[float, ...]
+    rank: float
+
+
+@dataclass(frozen=True)
 class Fit:
     """How the record up to the base year was used: `links` weighed, `effective` draws left of `draws` (1/sum of squared weights).
 
@@ -233,6 +243,21 @@ class Backtest:
             found[name] = row
         return found
 
+    @cached_property
+    def means(self) -> dict[str, Mean]:
+        """Mean yearly growth since the base year, where every year of at least two is recorded: good and bad years cancel in it."""
+        found = {}
+        for name, hs in self.series.items():
+            exact = sorted((h.point for h in hs if h.point.status == "counted" and h.point.kind == "growth"), key=lambda p: p.year)
+            base, n = self.setup.base_year, len(exact)
+            if n >= 2 and [p.year for p in exact] == list(range(base + 1, base + n + 1)):
+                x = self.trajectories.indicator(exact[0].of)[:, self.trajectories.finite]
+                rate = 100 * ((x[n] / x[0]) ** (1 / n) - 1)
+                value = 100 * float(np.expm1(np.mean([p.observed for p in exact])))
+                q = [float(v) for v in np.quantile(rate, LEVELS)]
+                found[name] = Mean(n, value, tuple(q), float(np.mean(rate < value)))
+        return found
+
     def sentences(self, lang: str = "zh") -> list[str]:
         """Say plainly what the comparison shows: bands, bias, where the model is no better than a naive forecast, what was left out."""
         return [*_scores(self, lang), *_against_naive(self, lang), *_aside(self, lang)]
@@ -255,6 +280,7 @@ class Backtest:
         return {"region": self.setup.scenario.region, "scenario": self.setup.scenario.id, "split": self.split, "runs": self.runs,
                 "seed": self.seed, "points": points, "coverage": cover, "errors": self.errors,
                 "theil": {n: dataclasses.asdict(t) for n, t in self.theil.items()},
+                "mean_growth": {n: dataclasses.asdict(m) for n, m in self.means.items()},
                 "fit": {"links": [{"name": k.name, "observed": k.observed, "sd": k.sd, "parameters": [*k.rates, *k.logarithms],
                                    "years": k.years, "used": k.used} for k in self.fit.links],
                         "draws": self.fit.draws, "effective": self.fit.effective,
@@ -280,7 +306,7 @@ def backtest(registry: Registry, scenario: Scenario | str | None = None, *, regi
     chosen = load_scenario(scenario) if isinstance(scenario, str) else scenario
     if region is not None and region != chosen.region:
         registry.region(region)
-        chosen = dataclasses.replace(chosen, region=region, id=f"{chosen.id}@{region}")
+        chosen = dataclasses.replace(chosen, region=region, id=f"{chosen.id}@{region}", fitted={})  # to another place's records
     if runs < 20:
         raise InvalidInput(Problem(f"runs: {runs} is too few to tell a 90 % band.", "Give at least 20; 2000 is usual."))
     seed = chosen.seed if seed is None else seed
@@ -295,9 +321,11 @@ def backtest(registry: Registry, scenario: Scenario | str | None = None, *, regi
     setup = setups.resolve(registry, dataclasses.replace(chosen, horizon=max(chosen.horizon, base + 1)))
     points = [p for p in outturns.recorded(registry, setup, split) if p.year <= chosen.horizon]
     if not points:
-        raise InvalidInput(Problem(
-            f"region {chosen.region!r}: no value recorded after {split} can be held against the projection.",
-            "Add outturns: to a seed file (see --data), or choose an earlier split or another region."))
+        remedy = "Add outturns: to a seed file (see --data), or choose an earlier split or another region."
+        if known:
+            remedy = f"The scenario was fitted to records up to {max(known)}: fit up to an earlier year (calibrate --until)."
+        what = f"region {chosen.region!r}: no value recorded after {split} can be held against the projection."
+        raise InvalidInput(Problem(what, remedy))
     horizon = max(p.year for p in points)
     short = dataclasses.replace(chosen, horizon=horizon, report_years=(horizon,))
     setup = setups.resolve(registry, short)
@@ -378,7 +406,7 @@ def naive(registry: Registry, setup: Setup, point: Point, split: int) -> dict[st
 
     Growth: the last recorded rate, and the mean of the recorded rates; where fewer than two are recorded, the mean growth at
     current prices less the prior median of the deflator's. Levels and counts: the last value, carried on at its last and at its
-    mean growth. Ratios: the last value held (unchanged and last), and its mean yearly change carried on.
+    mean growth. Ratios: the last value, and its mean yearly change carried on.
     """
     record = outturns.history(registry, point.region, point.indicator, split)
     years = list(record)
@@ -401,7 +429,6 @@ def naive(registry: Registry, setup: Setup, point: Point, split: int) -> dict[st
     ahead, end = point.year - years[-1], record[years[-1]]
     found["unchanged"] = end
     if point.kind == "ratio":
-        found["last"] = end
         if len(record) >= 2:
             found["average"] = end + ahead * (end - record[years[0]]) / (years[-1] - years[0])
         return found
@@ -415,10 +442,6 @@ def naive(registry: Registry, setup: Setup, point: Point, split: int) -> dict[st
 
 CLEARLY = 0.95
 """A model whose mean absolute error is not below this part of a naive forecast's is called no better."""
-
-LINKS_ZH = {
-    "real growth before the base year": "基年前的实际增速", "growth of the base year": "基年增速",
-    "growth at current prices before the base year": "基年前的现价增速", "growth of certified firms before the base year": "基年前高新技术企业增速"}
 
 REASONS = {
     "part of a year": ("只覆盖部分月份（低基数年份的半年增速不能当作全年）",
@@ -474,6 +497,13 @@ def _scores(b: Backtest, lang: str) -> list[str]:
                   f"记录值平均比中位数{'高' if mean > 0 else '低'}{size}{unit}，{n}年中有{above}年高于中位数。",
             f"{label}: 50 % band {half.inside} of {n}, 90 % band {nine.inside}; recorded values lie {size} {unit} "
             f"{'above' if mean > 0 else 'below'} the median on average, {above} of {n} above it."))
+        m = b.means.get(name)
+        if m is not None:
+            least, middle, most = (f"{m.quantiles[k]:.2f}" for k in (0, 2, 4))
+            found.append(_say(lang, f"{label}：{m.years}年平均记录为{m.value:.2f}%，模拟中位数{middle}%（90%区间{least}%–{most}%），"
+                                    f"{m.rank:.0%}的模拟更低。",
+                              f"{label}: recorded mean of {m.years} years {m.value:.2f} %, the runs' {middle} % (90 % band {least} to "
+                              f"{most}), {m.rank:.0%} of runs lower."))
     return found
 
 
@@ -485,7 +515,7 @@ def _against_naive(b: Backtest, lang: str) -> list[str]:
         label, p, n = b.registry.catalogue[name].label(lang), hs[0].point, len(hs)
         unit = _unit(p, lang)
         for other, words in NAIVE.items():
-            if other not in row or (other == "last" and p.kind == "ratio"):
+            if other not in row:
                 continue
             what, mine, theirs = words[lang], _shown(row["model"], p), _shown(row[other], p)
             numbers = _say(lang, f"平均绝对误差{mine}对{theirs}{unit}（n={n}）",
@@ -528,13 +558,14 @@ def _aside(b: Backtest, lang: str) -> list[str]:
             low, high = (f"{x:.1f}" for x in p.band)
             found.append(_say(lang, f"{p.name}：全年约在{low}%–{high}%之间（其余月份零增长至同速），"
                                     f"模型全年中位数{h.median:.1f}%，{chance}的模拟落入。",
-                              f"{p.name}: puts the year between {low} and {high} % (rest of the year: none to the same growth); the model's "
-                              f"year has median {h.median:.1f} %, {chance} of runs lie within."))
+                              f"{p.name}: puts the year between {low} and {high} % (rest of the year: none to the same growth); the "
+                              f"model's year has median {h.median:.1f} %, {chance} of runs lie within."))
     for k in b.fit.links:
-        label, on = LINKS_ZH.get(k.name, k.name) if lang == "zh" else k.name, comma.join((*k.rates, *k.logarithms))
+        label, on = k.label(lang), comma.join((*k.rates, *k.logarithms))
         span = f"{min(k.years)}" + (f"–{max(k.years)}" if len(k.years) > 1 else "")
-        found.append(_say(lang, f"拟合使用：{label}（{span}）{100 * k.observed:.1f}%±{100 * k.sd:.1f}点，约束{on}。",
-                          f"Fitted to: {label} ({span}) {100 * k.observed:.1f} % ± {100 * k.sd:.1f} points, on {on}.") if k.used else _say(
+        rate, sd = f"{100 * k.observed:.1f}", f"{100 * k.sd:.1f}"
+        found.append(_say(lang, f"拟合使用：{label}（{span}）{rate}%±{sd}点，约束{on}。",
+                          f"Fitted to: {label} ({span}) {rate} % ± {sd} points, on {on}.") if k.used else _say(
             lang, f"未再使用：{label}，地区数据已据此设定参数。", f"Not used again: {label}; the region's data already rest on it."))
     if b.setup.scenario.fitted:
         found.append(_say(lang, "参数来自情景文件中的拟合结果。", "Parameters are those that the scenario was fitted with."))

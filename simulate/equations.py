@@ -290,8 +290,8 @@ def knowledge_obsolescence(knowledge_obsolescence_rate, knowledge):
 
 @equation("firm10k/year")
 def registrations_base(deregistration_rate, entity_growth_base, market_entities_base):
-    """Base-year registrations: what replaces deregistrations and makes the base growth."""
-    return (deregistration_rate + entity_growth_base) * market_entities_base
+    """Base-year registrations: what replaces deregistrations and makes the base growth; none where it falls faster than that."""
+    return maximum(deregistration_rate + entity_growth_base, 0 * deregistration_rate) * market_entities_base
 
 
 @equation("firm10k/year")
@@ -333,9 +333,9 @@ def certified_3_base(high_tech_enterprises_base, certified_1_base, certified_2_b
 @equation("firm/year")
 def recognitions_base(certified_growth_base, certified_closure_rate, high_tech_enterprises_base, renewal_share, certified_3_base,
                       certificate_step):
-    """Base-year new certificates: what makes the base growth, and replaces lapses and closures."""
-    return (certified_growth_base + certified_closure_rate) * high_tech_enterprises_base + (
-        1 - renewal_share) * certified_3_base / certificate_step
+    """Base-year new certificates: what makes the base growth, and replaces lapses and closures; none where it falls faster."""
+    return maximum((certified_growth_base + certified_closure_rate) * high_tech_enterprises_base + (
+        1 - renewal_share) * certified_3_base / certificate_step, 0 * high_tech_enterprises_base / certificate_step)
 
 
 @equation("firm")
@@ -436,20 +436,20 @@ def high_tech_enterprises(certified_1, certified_2, certified_3):
 @equation("firm/year")
 def listings_base(ladder_growth_base, listed_exit_rate, listed_enterprises_base):
     """Base-year listings."""
-    return (ladder_growth_base + listed_exit_rate) * listed_enterprises_base
+    return maximum(ladder_growth_base + listed_exit_rate, 0 * listed_exit_rate) * listed_enterprises_base
 
 
 @equation("firm/year")
 def gazelle_promotions_base(ladder_growth_base, ladder_exit_rate, gazelle_enterprises_base, listings_base):
     """Base-year promotions of eaglets to gazelles."""
-    return (ladder_growth_base + ladder_exit_rate) * gazelle_enterprises_base + listings_base
+    return maximum(ladder_growth_base + ladder_exit_rate, 0 * ladder_exit_rate) * gazelle_enterprises_base + listings_base
 
 
 @equation("firm/year")
 def eaglet_entries(ladder_growth_base, ladder_exit_rate, eaglet_enterprises_base, gazelle_promotions_base, high_tech_enterprises,
                    high_tech_enterprises_base, cultivation_effect, policy_enterprise_cultivation):
     """Firms that become eaglets: follow the number of certified firms."""
-    return ((ladder_growth_base + ladder_exit_rate) * eaglet_enterprises_base + gazelle_promotions_base) * (
+    return (maximum(ladder_growth_base + ladder_exit_rate, 0 * ladder_exit_rate) * eaglet_enterprises_base + gazelle_promotions_base) * (
         high_tech_enterprises / high_tech_enterprises_base) * (1 + cultivation_effect * policy_enterprise_cultivation)
 
 
@@ -494,9 +494,10 @@ def value_added_ratio_base(industrial, value_added_base, gross_industrial_output
 
 
 @equation("1/year")
-def value_added_ratio_gain(value_added_ratio_drift, ai_value_added_effect, policy_ai_digital):
-    """Yearly change of value added over gross output: drift and the effect of AI and digital policy."""
-    return value_added_ratio_drift + ai_value_added_effect * policy_ai_digital
+def value_added_ratio_gain(value_added_ratio_drift, ai_value_added_effect, policy_ai_digital, value_added_ratio, value_added_ratio_base):
+    """Yearly change of value added over gross output: drift and the effect of AI and digital policy; logistic, as it is a share."""
+    return (value_added_ratio_drift + ai_value_added_effect * policy_ai_digital) * value_added_ratio / value_added_ratio_base * (
+        maximum(1 - value_added_ratio, 0) / maximum(1 - value_added_ratio_base, 1e-9))
 
 
 @equation("CNY100M/year")

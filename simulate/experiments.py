@@ -29,7 +29,7 @@ from simulate.model import FUNCTIONS, Array, Equation, Model, formula
 from simulate.parameters import LEVERS
 from simulate.region import Output, regional_model
 from simulate.registry import Registry, load_registry
-from simulate.scenarios import MAX_RUNS, LeverSetting, Scenario, domain, load_scenario, parameter_and_element
+from simulate.scenarios import MAX_RUNS, LeverSetting, Scenario, load_scenario, parameter_and_element
 from simulate.setups import Setup
 from simulate.targets import Statement
 
@@ -204,7 +204,7 @@ def _with_inputs(scenario: Scenario, inputs: Mapping[str, Distribution]) -> Scen
                 problems.append(Problem(f"sweep: {key}: the model has no such parameter.",
                                         nearest(key, known) or "`simulate model` lists all."))
                 continue
-            low, high = domain(parameter)
+            low, high = parameter.bounds
         least, greatest = value.support
         if least < low or greatest > high or (kind == "shocks" and greatest >= 1):
             problems.append(Problem(f"sweep: {key}: {least if least < low else greatest:g} lies outside {low:g} to {high:g}.",

@@ -156,7 +156,8 @@ class Stock:
 class Parameter:
     """A number the model is given; `prior` is its uncertainty, `source` its ground ("judgement" is one, if said).
 
-    `default` is a number, or per sector or cluster a mapping with "*" for those not named. A parameter without
+    `default` is a number, or per sector or cluster a mapping with "*" for those not named; `bounds` are the least and greatest
+    value that make sense, within which the model is to hold. A parameter without
     default is an input that the region's data must supply: the base-year value of `indicator`, whose unit is turned
     into the model's by `scale`.
     """
@@ -171,6 +172,7 @@ class Parameter:
     indicator: str | None = None
     indicator_unit: str | None = None
     scale: float = 1.0
+    bounds: tuple[float, float] = (0.0, float("inf"))
 
     def default_for(self, element: str | None) -> float | None:
         """Default value for one sector or cluster (None: scalar)."""

@@ -118,8 +118,7 @@ def recorded(registry: Registry, setup: Setup, after: int, until: int | None = N
     values, values of an earlier statistical basis, levels of part of a year, indicators that are not projected.
     """
     region = setup.scenario.region
-    projected = {o.indicator for o in OUTPUTS} | {c.revenue for c in setup.region.clusters.values()} | {
-        s.share for s in setup.region.sectors.values() if s.industrial and s.share}
+    projected = set(_sources(setup))
     hindsight = {(a.indicator, year) for a, years in hindsights(registry, setup) for year in years}
     best: dict[tuple[str, int, tuple[int, int] | None], Outturn] = {}
     for o in registry.outturns:
@@ -133,6 +132,19 @@ def recorded(registry: Registry, setup: Setup, after: int, until: int | None = N
             best[key] = o
     found = [_point(registry, region, o, hindsight, setup.scenario.fitted) for o in best.values()]
     return sorted(found, key=lambda p: (p.kind != "growth", p.indicator, p.year, p.months or (0, 0)))
+
+
+def _sources(setup: Setup) -> dict[str, str]:
+    """Return the model's variable behind every indicator that the setup's region projects."""
+    found = {setup.region.inputs.get(o.variable, o.indicator): o.variable for o in OUTPUTS}
+    found |= {c.revenue: "cluster_revenue" for c in setup.region.clusters.values()}
+    return found | {s.share: "industrial_share" for s in setup.region.sectors.values() if s.industrial and s.share}
+
+
+def variables(setup: Setup, points: Iterable[Point]) -> tuple[str, ...]:
+    """Return the model's variables that predictions of `points` need."""
+    source = _sources(setup)
+    return tuple(dict.fromkeys(["gdp", "price_level", *(source[p.of] for p in points)]))
 
 
 def _point(registry: Registry, region: str, o: Outturn, hindsight: set[tuple[str | None, int]],
@@ -240,9 +252,19 @@ class Link:
     years: tuple[int, ...] = ()
     used: bool = True
 
+    def label(self, lang: str) -> str:
+        """Name for a reader of `lang` (zh or en)."""
+        return LINKS_ZH.get(self.name, self.name) if lang == "zh" else self.name
+
     def predicted(self, parameters: Mapping[str, Array]) -> Array:
         """Return what the parameters say: shape (runs,), or (1,) where all are certain."""
         return sum((parameters[n] for n in self.rates), np.zeros(1)) + sum((np.log(parameters[n]) for n in self.logarithms), np.zeros(1))
+
+
+LINKS_ZH = {
+    "real growth before the base year": "基年前的实际增速", "growth of the base year": "基年增速",
+    "growth at current prices before the base year": "基年前的现价增速",
+    "growth of certified firms before the base year": "基年前高新技术企业增速"}
 
 
 def links(registry: Registry, setup: Setup) -> list[Link]:

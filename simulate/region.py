@@ -14,7 +14,7 @@ STOCKS: tuple[Stock, ...] = (
     Stock("capital", "CNY100M", "capital_base", ("completion",), ("depreciation",), "sector", "Capital in use"),
     Stock("pipeline", "CNY100M", "pipeline_base", ("capital_formation",), ("completion",), "sector", "Projects under construction"),
     Stock("labour", "person10k", "labour_base", ("net_hiring",), (), "sector", "Persons employed"),
-    Stock("labour_supply", "person10k", "employment_base", ("labour_inflow",), (), None, "Persons available for work"),
+    Stock("labour_supply", "person10k", "employment_base", ("labour_inflow",), (), None, "Labour supply at usual hours and participation: where employment exceeds it, wages rise"),
     Stock("utilisation", "1", "utilisation_base", ("recovery",), ("shock_loss",), None, "Capacity utilisation relative to normal"),
     Stock("technology", "1", "technology_base", ("technology_growth",), (), None, "Exogenous technology, base = 1"),
     Stock("rd_in_progress", "CNY100M", "rd_in_progress_base", ("rd_effective",), ("rd_matured",), None, "R&D under way"),

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from simulate import setups
+from simulate import designs, setups
 from simulate.errors import InvalidInput, Problem, nearest
 from simulate.integrators import METHODS
 from simulate.model import Array, Engine
@@ -183,7 +183,7 @@ def run(scenario: Scenario | str, registry: Registry | None = None, *, runs: int
     """Project a scenario (or the one named) as an ensemble of `runs` runs, numbered from `first`.
 
     Run k depends on (scenario, seed, k) alone: it is bit-identical alone, in any ensemble and any block size. `central`
-    gives one run with every uncertain input at its median. `keep` names the variables to keep (default: `KEPT`).
+    gives one run with every uncertain input at its median. Inputs that the scenario's `sweep:` correlates are so here too. `keep` names the variables to keep (default: `KEPT`).
     `progress(done, runs)` is called after every block. Raises InvalidInput for missing or invalid inputs.
     """
     registry = registry or load_registry()
@@ -202,6 +202,8 @@ def run(scenario: Scenario | str, registry: Registry | None = None, *, runs: int
         raise InvalidInput(unknown)
     setup.model.check_units()
     years = scenario.horizon - setup.base_year
+    related = scenario.sweep.correlations if design is None and not central and scenario.sweep is not None else ()
+    correlated = designs.covering(designs.Correlated(designs.Random(first + count), related), setup.drawn) if related else None
     values = {n: np.empty((years + 1, *((setup.elements[over],) if (over := setup.model.over[n]) else ()), count)) for n in names}
     drawn_all: dict[str, Array] = {k: np.empty(count) for k in setup.drawn}
     for start in range(0, count, block):
@@ -209,6 +211,8 @@ def run(scenario: Scenario | str, registry: Registry | None = None, *, runs: int
         if central:
             drawn = {k: np.array([d.centre]) for k, d in setup.drawn.items()}
         else:
+            if correlated is not None:
+                design = designs.hook(correlated.points(seed, first + start, first + stop))
             drawn = setup.draw(first + start, first + stop, seed, design)
         for k, array in drawn.items():
             drawn_all[k][start:stop] = array

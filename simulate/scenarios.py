@@ -22,7 +22,6 @@ from simulate import documents, units
 from simulate.designs import SweepSetting
 from simulate.distributions import Distribution
 from simulate.errors import InvalidInput, Place, Problem, in_order, nearest
-from simulate.model import Parameter
 from simulate.parameters import LEVERS
 from simulate.records import record
 from simulate.region import OUTPUTS, regional_model
@@ -190,18 +189,6 @@ def parameter_and_element(name: str) -> tuple[str, str | None]:
     return (match[1], match[2]) if match else (name, None)
 
 
-def domain(parameter: Parameter) -> tuple[float, float]:
-    """Return the least and greatest value that make sense for a parameter."""
-    if parameter.name.endswith("_share"):
-        return 0.0, 1.0
-    prior = parameter.prior if isinstance(parameter.prior, Distribution) else None
-    if prior is not None and prior.support[0] < 0:
-        return -0.5, 0.5
-    divides = parameter.unit == "year" or parameter.name in ("recognition_rate", "utilisation_base", "cluster_ceiling") or (
-        parameter.indicator is not None and parameter.default is None)
-    return (1e-12 if divides else 0.0), float("inf")
-
-
 def _checks(file: ScenarioFile, document: documents.Document) -> Iterator[Problem]:
     """Yield what is wrong with one file on its own: `file` holds what is valid of `document`, which names more."""
     at = document.place
@@ -251,7 +238,7 @@ def _parameter(key: str, value: float | Distribution | None) -> tuple[str, str, 
         return f"it is one number for each {parameter.over}.", f"Name the {parameter.over}: {name}[…].", True
     if value is None:
         return None
-    low, high = domain(parameter)
+    low, high = parameter.bounds
     with np.errstate(all="ignore"):  # what overflows is infinite, and said to be
         least, greatest = value.support if isinstance(value, Distribution) else (value, value)
     if low <= least and greatest <= high and isfinite(least) and isfinite(greatest):

@@ -21,7 +21,7 @@ from simulate.model import Array, Blend, Model, Parameter, TimeFunction
 from simulate.parameters import BASE_VALUES, LEVERS
 from simulate.region import OUTPUTS, regional_model
 from simulate.registry import Registry
-from simulate.scenarios import PathSetting, Scenario, domain, parameter_and_element
+from simulate.scenarios import PathSetting, Scenario, parameter_and_element
 from simulate.targets import Assumption, Region
 
 Value = float | Distribution
@@ -310,7 +310,7 @@ class _Resolver:
             if name not in known:
                 self.problems.append(Problem(f"region {where!r}: assumptions: the model has no parameter {name!r}.", nearest(name, known)))
                 continue
-            low, high = domain(known[name])
+            low, high = known[name].bounds
             least, greatest = assumed.range.support if assumed.range else (assumed.best, assumed.best)
             if least < low or greatest > high:
                 self.problems.append(Problem(

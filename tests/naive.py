@@ -151,21 +151,21 @@ def base_values(w: World) -> Values:
     c["rd_in_progress_base"] = rd * p["rd_real_share"] * p["rd_lag"]
     c["knowledge_base"] = rd * p["rd_real_share"] / (p["knowledge_obsolescence_rate"] + p["trend_growth_base"])
 
-    c["registrations_base"] = p["market_entities_base"] * (p["deregistration_rate"] + p["entity_growth_base"])
+    c["registrations_base"] = p["market_entities_base"] * max(p["deregistration_rate"] + p["entity_growth_base"], 0.0)
     firms, year = p["high_tech_enterprises_base"], p["certificate_step"]
     ratio = c["certificate_ratio"] = 1 + year * (p["certified_growth_base"] + p["certified_closure_rate"])
     first = firms / (1 + ratio ** -1 + ratio ** -2)
     c["certified_1_base"], c["certified_2_base"], c["certified_3_base"] = first, first / ratio, first / ratio ** 2
     lapsing = (1 - p["renewal_share"]) * c["certified_3_base"] / year
-    c["recognitions_base"] = new = firms * (p["certified_growth_base"] + p["certified_closure_rate"]) + lapsing
+    c["recognitions_base"] = new = max(firms * (p["certified_growth_base"] + p["certified_closure_rate"]) + lapsing, 0.0)
     c["candidates_base"] = new / p["recognition_rate"]
     outflow = new + p["candidate_exit_rate"] * c["candidates_base"]
     wanted = p["replenishment"] * outflow - p["reapplication_share"] * lapsing
     c["startup_share"] = max(wanted, 0.0) / max(c["registrations_base"] * p["firms_per_10k"], p["negligible_firms"] / year)
 
     growing, leaving = p["ladder_growth_base"], p["ladder_exit_rate"]
-    c["listings_base"] = p["listed_enterprises_base"] * (growing + p["listed_exit_rate"])
-    c["gazelle_promotions_base"] = p["gazelle_enterprises_base"] * (growing + leaving) + c["listings_base"]
+    c["listings_base"] = p["listed_enterprises_base"] * max(growing + p["listed_exit_rate"], 0.0)
+    c["gazelle_promotions_base"] = p["gazelle_enterprises_base"] * max(growing + leaving, 0.0) + c["listings_base"]
     c["value_added_ratio_base"] = sum(va[s] for s in w.sectors if p["industrial"][s] == 1) / p["gross_industrial_output_base"]
     return c
 
@@ -293,7 +293,7 @@ def variables(w: World, c: Values, points: Mapping[str, Callable[[str | None], d
         followed = p[f"{rung}_base"] > p["negligible_firms"]
         return base * v[rung] / p[f"{rung}_base"] if followed else entering
 
-    steady = p["eaglet_enterprises_base"] * (p["ladder_growth_base"] + p["ladder_exit_rate"]) + c["gazelle_promotions_base"]
+    steady = p["eaglet_enterprises_base"] * max(p["ladder_growth_base"] + p["ladder_exit_rate"], 0.0) + c["gazelle_promotions_base"]
     put("eaglet_entries", steady * relative * cultivation)
     put("gazelle_promotions", promoted(c["gazelle_promotions_base"], "eaglet_enterprises", v["eaglet_entries"]))
     put("listings", promoted(c["listings_base"], "gazelle_enterprises", v["gazelle_promotions"]))
@@ -313,7 +313,9 @@ def variables(w: World, c: Values, points: Mapping[str, Callable[[str | None], d
     put("knowledge_obsolescence", v["knowledge"] * p["knowledge_obsolescence_rate"])
 
     # gross output, clusters, energy, prices
-    put("value_added_ratio_gain", p["value_added_ratio_drift"] + p["ai_value_added_effect"] * v["policy_ai_digital"])
+    ratio, at_base = v["value_added_ratio"], c["value_added_ratio_base"]
+    put("value_added_ratio_gain", (p["value_added_ratio_drift"] + p["ai_value_added_effect"] * v["policy_ai_digital"])
+        * (ratio * max(1 - ratio, 0.0)) / (at_base * max(1 - at_base, 1e-9)))
     put("industrial_value_added", sum(v["output"][s] for s in w.sectors if p["industrial"][s] == 1))
     put("gross_industrial_output", v["industrial_value_added"] / v["value_added_ratio"])
     put("industrial_share", v["industrial_value_added"] / gdp)

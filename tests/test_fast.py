@@ -57,7 +57,8 @@ def greatest_difference(found, expected):
         np.testing.assert_array_equal(np.isfinite(value), finite, err_msg=name)
         scale = np.where(finite, np.abs(reference), 0.0).max(axis=0)
         difference = np.where(finite, np.abs(np.where(finite, value, 0.0) - np.where(finite, reference, 0.0)), 0.0).max(axis=0)
-        worst = max(worst, float(np.max(np.divide(difference, scale, out=difference, where=scale > 0), initial=0.0)))  # where all is 0: as it is
+        share = np.divide(difference, scale, out=difference, where=scale > 0)  # where all is 0: the difference itself
+        worst = max(worst, float(np.max(share, initial=0.0)))
     return worst
 
 

@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from scipy.stats import spearmanr
 
 from simulate import runs
 from simulate.attainment import Attainment, judge, judge_all, reached, summary
@@ -703,3 +704,23 @@ def test_summary() -> None:
     assert cell["target"]["value"] == 2500
     assert cell["probability"] == np.mean(trajectories.values["high_tech_enterprises"][5] >= 2499.5)
     assert len(told["targets"]) == len(judge_all(trajectories))
+
+
+def test_a_run_honours_the_correlations_of_its_scenario() -> None:
+    """As a sweep does, run for run; each input keeps its own distribution."""
+    from simulate.designs import Correlation, SweepSetting
+    from simulate.experiments import plan_sweep, rows
+
+    pair = ("productivity_growth", "outside_wage_growth")
+    plain = dataclasses.replace(load_scenario("thz-baseline"), method="euler", steps_per_year=1)
+    scenario = dataclasses.replace(plain, sweep=SweepSetting(sample="random", correlations=(Correlation(between=pair, value=0.8),)))
+    found, alone = run(scenario, runs=3000, keep=["gdp"]), run(plain, runs=3000, keep=["gdp"])
+    assert spearmanr(*(found.drawn[n] for n in pair)).statistic == pytest.approx(6 / np.pi * np.arcsin(0.4), abs=0.03)
+    assert abs(spearmanr(*(alone.drawn[n] for n in pair)).statistic) < 0.06
+    np.testing.assert_allclose(*(np.quantile(t.drawn[pair[1]], [0.1, 0.5, 0.9]) for t in (found, alone)), rtol=0.02)
+    later = run(scenario, runs=10, first=40, keep=["gdp"])
+    np.testing.assert_array_equal(later.values["gdp"], found.values["gdp"][:, 40:50])
+    swept = rows(plan_sweep(scenario, points=50, keep=["gdp"]), 0, 50)
+    np.testing.assert_array_equal(swept["gdp@2035"].to_numpy(), found.values["gdp"][-1, :50])
+    central = run(scenario, central=True, keep=["gdp"])
+    np.testing.assert_array_equal(central.values["gdp"], run(plain, central=True, keep=["gdp"]).values["gdp"])

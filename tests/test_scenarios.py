@@ -16,7 +16,7 @@ from simulate.errors import InvalidInput
 from simulate.parameters import LEVERS
 from simulate.region import regional_model
 from simulate.registry import load_registry
-from simulate.scenarios import LeverSetting, Scenario, default_scenario, domain, find, list_scenarios, load_scenario, parameter_and_element
+from simulate.scenarios import LeverSetting, Scenario, default_scenario, find, list_scenarios, load_scenario, parameter_and_element
 from simulate.setups import resolve
 
 HEAD = """\
@@ -38,23 +38,23 @@ BAD: dict[str, tuple[str, list[str]]] = {
                "0.9, gdp_base: 0, zzz: 1}\nuncertainties: {deprecation_rate: {uniform: [0, 1]}, rd_lag: {normal: "
                "[1, 2]}, utilisation_base: {lognormal: [1, 1000]}}\n",
         ["3:14 parameters.rd_lagg: the model has no such parameter. | Did you mean 'rd_lag'?",
-         "3:41 parameters.capital_share: 1.5 is not between 0 and 1. | Output elasticity of capital; default …",
-         "3:54 parameters.rd_lag: 0 is not above 0 [year]. | Lag from R&D to usable knowledge; default …",
+         "3:41 parameters.capital_share: 1.5 is not between 0.1 and 0.8. | Output elasticity of capital; default …",
+         "3:54 parameters.rd_lag: 0 is not between 0.25 and 20 [year]. | Lag from R&D to usable knowledge; default …",
          "3:57 parameters.rd_lag[industry]: rd_lag is one number, not one for each sector or cluster. | Write rd_lag.",
          "3:80 parameters.base_year: it follows from the region's description. | Change the region in a seed file.",
          "3:97 parameters.sector_share: it is one number for each sector. | Name the sector: sector_share[…].",
          "3:116 parameters.capital_share[a b]: the model has no such parameter. | Did you mean 'capital_share' "
          "or 'capital_formation_share'?",
          "3:156 parameters.renewal_share: -0.1 is not between 0 and 1. | Expired certificates renewed; default …",
-         "3:183 parameters.productivity_growth: 0.9 is not between -0.5 and 0.5 [1/year]. | Exogenous growth "
+         "3:183 parameters.productivity_growth: 0.9 is not between -0.05 and 0.05 [1/year]. | Exogenous growth "
          "of total factor productivity; default …",
          "3:198 parameters.gdp_base: 0 is not above 0 [CNY100M/year]. | Base-year GDP; the region supplies it.",
          "3:201 parameters.zzz: the model has no such parameter. | `simulate model` lists all.",
          "4:17 uncertainties.deprecation_rate: the model has no such parameter. | Did you mean 'depreciation_rate' "
          "or 'deregistration_rate' or 'recognition_rate'?",
-         "4:62 uncertainties.rd_lag: it reaches -5.18046, which is not above 0 [year]. | Lag from R&D to "
+         "4:62 uncertainties.rd_lag: it reaches -5.18046, which is not between 0.25 and 20 [year]. | Lag from R&D to "
          "usable knowledge; default …",
-         "4:98 uncertainties.utilisation_base: it reaches 0, which is not above 0. | Capacity utilisation "
+         "4:98 uncertainties.utilisation_base: it reaches 0, which is not between 0.2 and 1.5. | Capacity utilisation "
          "in the base year, relative to normal; default …"]),
     "paths": (
         HEAD + "paths:\n  gpd: {from_plan: true}\n  rd_intensity: {}\n  gdp: {total: 100}\n  fixed_asset_investment: "
@@ -395,7 +395,7 @@ def test_parameter_and_element() -> None:
 
 def test_every_default_and_prior_lies_in_its_own_domain() -> None:
     for p in regional_model().parameters:
-        low, high = domain(p)
+        low, high = p.bounds
         priors = p.prior.values() if isinstance(p.prior, Mapping) else [p.prior] if p.prior else []
         ends = [end for prior in priors for end in prior.support]
         defaults = list(p.default.values()) if isinstance(p.default, Mapping) else [p.default] if p.default is not None else []
