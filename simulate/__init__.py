@@ -14,22 +14,27 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from simulate.attainment import judge_all, summary
+    from simulate.calibration import calibrate
+    from simulate.consistency import check
     from simulate.errors import InvalidInput, Problem
+    from simulate.experiments import plan_sweep
     from simulate.region import regional_model
     from simulate.registry import Registry, load_registry
     from simulate.runs import Trajectories, run
     from simulate.scenarios import Scenario, default_scenario, list_scenarios, load_scenario
+    from simulate.summaries import summarise
+    from simulate.sweeps import sweep
 
 _HOME = {
     "InvalidInput": "errors", "Problem": "errors", "Registry": "registry", "Scenario": "scenarios", "Trajectories": "runs",
-    "default_scenario": "scenarios", "judge_all": "attainment", "list_scenarios": "scenarios",
-    "load_registry": "registry", "load_scenario": "scenarios",
-    "regional_model": "region", "run": "runs", "summary": "attainment",
+    "calibrate": "calibration", "check": "consistency", "default_scenario": "scenarios", "judge_all": "attainment",
+    "list_scenarios": "scenarios", "load_registry": "registry", "load_scenario": "scenarios", "plan_sweep": "experiments",
+    "regional_model": "region", "run": "runs", "summarise": "summaries", "summary": "attainment", "sweep": "sweeps",
 }
 
 __all__ = [
-    "InvalidInput", "Problem", "Registry", "Scenario", "Trajectories", "default_scenario", "judge_all", "list_scenarios", "load_registry",
-    "load_scenario", "regional_model", "run", "summary",
+    "InvalidInput", "Problem", "Registry", "Scenario", "Trajectories", "calibrate", "check", "default_scenario", "judge_all",
+    "list_scenarios", "load_registry", "load_scenario", "plan_sweep", "regional_model", "run", "summarise", "summary", "sweep",
 ]
 
 

@@ -182,9 +182,10 @@ def run(scenario: Scenario | str, registry: Registry | None = None, *, runs: int
         design: Design | None = None, progress: Callable[[int, int], None] | None = None) -> Trajectories:
     """Project a scenario (or the one named) as an ensemble of `runs` runs, numbered from `first`.
 
-    Run k depends on (scenario, seed, k) alone: it is bit-identical alone, in any ensemble and any block size. `central`
-    gives one run with every uncertain input at its median. Inputs that the scenario's `sweep:` correlates are so here too. `keep` names the variables to keep (default: `KEPT`).
-    `progress(done, runs)` is called after every block. Raises InvalidInput for missing or invalid inputs.
+    Run k depends on (scenario, seed, k) alone: it is bit-identical alone, in any ensemble and any block size. Inputs that the
+    scenario's `sweep:` correlates are correlated here too. `central` gives one run with every uncertain input at its median.
+    `keep` names the variables to keep (default: `KEPT`). `progress(done, runs)` is called after every block. Raises InvalidInput
+    for missing or invalid inputs.
     """
     registry = registry or load_registry()
     scenario = load_scenario(scenario) if isinstance(scenario, str) else scenario
