@@ -281,7 +281,7 @@ def sample(log_probability: Callable[[Array], Array], mode: Array, covariance: A
     few walkers or steps.
     """
     try:
-        import emcee  # type: ignore[import-untyped]
+        import emcee
     except ModuleNotFoundError:
         raise MissingExtra("emcee", "calibration") from None
     d = len(mode)

@@ -427,7 +427,8 @@ def sweep(plan: Plan, folder: Path | str, *, pool: Pool | Executor | None = None
             work = _Work(plan, folder, chunk, kernel, pool)
             if work.kernel is fast.project and work.todo and pool.local:  # once, before several processes would
                 for case, setup in zip(plan.cases, plan.setups, strict=True):
-                    fast.project(setup, setup.draw(0, 2, 0), 2, case.kept)
+                    if not fast.ready(setup, case.kept):
+                        fast.project(setup, setup.draw(0, 2, 0), 2, case.kept)
             missing = sum(stop - start for start, stop in work.todo.values())
             finished = total - missing
             if progress:

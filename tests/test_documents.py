@@ -170,14 +170,14 @@ BAD: dict[str, tuple[str, list[str]]] = {
     "unknown": (
         "regoin: thz\nlevers:\n  talent: {levl: 1}\nlabel: {zh: a, en: b, fr: c}\npaths:\n  gdp: {form_plan: "
         "true}\nuncertainties:\n  renewal_share: {unifrom: [0, 1]}\n<<: {a: 1}\n",
-        ["1:1 regoin: no such key. | Did you mean 'region'? Keys: default, description, extends, horizon, label, levers, …",
+        ["1:1 regoin: no such key. | Did you mean 'region'? Keys: default, description, extends, fitted, horizon, label, levers, …",
          "3:12 levers.talent.levl: no such key. | Did you mean 'level'? Keys: level, ramp, start.",
          "4:23 label.fr: no such key. | Keys: en, zh.",
          "6:9 paths.gdp.form_plan: no such key. | Did you mean 'from_plan'? Keys: after, from_plan, period, "
          "source, total, unit, values.",
          "8:19 uncertainties.renewal_share.unifrom: no such key. | Did you mean 'uniform'? Keys: beta, choice, "
          "lognormal, normal, triangular, uniform.",
-         "9:1 <<: no such key. | Keys: default, description, extends, horizon, label, levers, method, parameters, paths, …"]),
+         "9:1 <<: no such key. | Keys: default, description, extends, fitted, horizon, label, levers, method, parameters, paths, …"]),
     "null vals": (
         "region:\nlabel: {zh: , en: }\nlevers:\n",
         ["2:13 label.zh: nothing is not text. | Write a word, in quotes if it looks like a number.",
@@ -186,11 +186,11 @@ BAD: dict[str, tuple[str, list[str]]] = {
          "indented, or leave the key out."]),
     "ansi": (
         '"\\e[31mred": 1\n',
-        ["1:1 \x1b[31mred: no such key. | Keys: default, description, extends, horizon, label, levers, method, "
+        ["1:1 \x1b[31mred: no such key. | Keys: default, description, extends, fitted, horizon, label, levers, method, "
          "parameters, paths, …"]),
     "super": (
         "²: 1\nlevers: {'²': {level: 2}, '--5': {}}\n",
-        ["1:1 ²: no such key. | Keys: default, description, extends, horizon, label, levers, method, parameters, paths, …",
+        ["1:1 ²: no such key. | Keys: default, description, extends, fitted, horizon, label, levers, method, parameters, paths, …",
          "2:23 levers.².level: 2 is not between 0 (none) and 1 (full). | Give a share of full strength."]),
     "crlf": (
         "region: thz\r\nruns: x\r\n",

@@ -21,7 +21,7 @@ from simulate.registry import Registry
 from simulate.runs import KEPT, Trajectories
 from simulate.scenarios import LeverSetting, Scenario, default_scenario
 from simulate.setups import Design, Setup
-from simulate.targets import Labels
+from simulate.targets import Labels as Labels
 
 Verdict = Literal["passed", "weak", "failed", "not testable"]
 
@@ -62,7 +62,7 @@ class Measure:
 
     label: Labels
     value: float | str | Labels
-    unit: str = ""
+    unit: str | Labels = ""
     verdict: Verdict | None = None
     demand: Labels | None = None
     worry: Labels | None = None
@@ -71,28 +71,34 @@ class Measure:
     @property
     def severity(self) -> float:
         """Order of worries: the class of the verdict first, then by how many times the demand was missed (0 to 1 within a class)."""
-        return {"failed": 2.0, "weak": 1.0, "not testable": 1.0}.get(self.verdict or "", 0.0) + 1 - 1 / max(self.ratio, 1.0)
+        if self.verdict in (None, "passed"):
+            return 0.0
+        return (2.0 if self.verdict == "failed" else 1.0) + 1 - 1 / max(self.ratio, 1.0)
+
+    def shown(self, lang: str) -> str:
+        """The value with its unit."""
+        return f"{shown(self.value, lang)} {shown(self.unit, lang)}".strip()
 
     def to_json(self) -> dict[str, Any]:
         """Plain data."""
         value = {"zh": self.value.zh, "en": self.value.en} if isinstance(self.value, Labels) else self.value
-        return {"figure": _both(self.label), "value": value, "unit": self.unit, "verdict": self.verdict, "demand": _both(self.demand),
-                "worry": _both(self.worry)}
+        return {"figure": _both(self.label), "value": value, "unit": shown(self.unit), "verdict": self.verdict,
+                "demand": _both(self.demand), "worry": _both(self.worry)}
 
 
-def judged(label: Labels, value: float, unit: str, demand: Labels, *, ok: bool, soft: bool = False, ratio: float = 1.0,
+def judged(label: Labels, value: float, unit: str | Labels, demand: Labels, *, ok: bool, soft: bool = False, ratio: float = 1.0,
            worry: Labels | None = None) -> Measure:
     """Return a figure held against its demand: passed where `ok`, else failed, or weak where `soft`."""
     return Measure(label, value, unit, "passed" if ok else "weak" if soft else "failed", demand, None if ok else worry, ratio)
 
 
-def below(label: Labels, value: float, limit: float, unit: str = "", *, fail: float | None = None, worry: Labels | None = None,
+def below(label: Labels, value: float, limit: float, unit: str | Labels = "", *, fail: float | None = None, worry: Labels | None = None,
           strict: bool = False) -> Measure:
     """Return a figure that is to stay at or below `limit`: weak above it, failed above `fail` (None: at once, if `strict`)."""
     ok = value <= limit
     failed = strict or not isfinite(value) or (fail is not None and value > fail)
-    sign = shown(limit)
-    return Measure(label, value, unit, "passed" if ok else "failed" if failed else "weak", words(f"≤ {sign}", f"≤ {sign}"),
+    sign = f"≤ {limit:g}"
+    return Measure(label, value, unit, "passed" if ok else "failed" if failed else "weak", words(sign, sign),
                    None if ok else worry, value / limit if limit > 0 and isfinite(value) else 10.0)
 
 
@@ -196,17 +202,17 @@ class Case:
         """Return the uncertain inputs of the first `runs` runs."""
         return (setup or self.setup).draw(0, runs, self.scenario.seed, design)
 
-    def project(self, setup: Setup, drawn: Mapping[str, Array], *, keep: Iterable[str] = (), fixed: Mapping[str, Array] | None = None,
-                more: Mapping[str, Array] | None = None) -> Trajectories:
+    def project(self, setup: Setup, drawn: Mapping[str, Array], *, keep: Iterable[str] = (),
+                fixed: Mapping[str, Array] | None = None) -> Trajectories:
         """Project a setup on inputs `drawn` (all of one length); keeps the usual variables, all stocks, and `keep`.
 
-        `fixed` holds variables at a value throughout; `more` gives parameters of a changed model.
+        `fixed` holds variables at a value throughout.
         """
         model, scenario = setup.model, setup.scenario
         runs = max((len(a) for a in drawn.values()), default=1)
         known = {*model.over} - {p.name for p in model.parameters}
         names = tuple(dict.fromkeys(n for n in (*KEPT, *(s.name for s in model.stocks), *keep) if n in known))
-        parameters = {**setup.parameters(drawn), **(more or {})}
+        parameters = setup.parameters(drawn)
         years = scenario.horizon - setup.base_year
         with np.errstate(all="ignore"):  # a run that leaves the finite numbers is a finding
             values = model.simulate(

@@ -5,7 +5,8 @@ from __future__ import annotations
 import ast
 import dataclasses
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -13,7 +14,7 @@ from simulate.errors import InvalidInput
 from simulate.model import Array, Equation, Model, Parameter, Stock, formula
 from simulate.parameters import BASE_VALUES, LEVERS
 from simulate.runs import Trajectories
-from simulate.scenarios import Shock, domain, parameter_and_element
+from simulate.scenarios import Shock, parameter_and_element
 from simulate.setups import Setup
 from simulate.validation.findings import RUNS, Case, Finding, Labels, Measure, below, judged, words
 
@@ -61,8 +62,7 @@ def ledger_error(case: Case, setup: Setup, ledger: Ledger, drawn: Mapping[str, A
         *model.parameters, Parameter("ledger_start", account.unit, 0.0, "", over=over)))
     start = np.zeros((setup.elements[over], 1)) if over else np.zeros(1)
     parameters = {**setup.parameters(drawn), "ledger_start": start}
-    with np.errstate(all="ignore"):
-        found = _simulate(extended, setup, parameters, drawn, [*ledger.stocks, "ledger_account"])
+    found = _simulate(extended, setup, parameters, drawn, [*ledger.stocks, "ledger_account"])
     held = sum((found[n] for n in ledger.stocks), np.zeros(1))
     change = held - held[0] - found["ledger_account"]
     scale = np.maximum(np.abs(held).max(), np.abs(found["ledger_account"]).max())
@@ -74,10 +74,11 @@ def _simulate(model: Model, setup: Setup, parameters: Mapping[str, Array], drawn
     from simulate.integrators import METHODS
 
     scenario = setup.scenario
-    return model.simulate(parameters, setup.inputs(drawn), start=float(setup.base_year), years=scenario.horizon - setup.base_year,
-                          steps_per_year=steps or scenario.steps_per_year, step=METHODS[method or scenario.method],
-                          runs=max((len(a) for a in drawn.values()), default=1), elements=setup.elements,
-                          paths=setup.paths(parameters), keep=keep)
+    with np.errstate(all="ignore"):  # what leaves the finite numbers is found by who looks at the result
+        return model.simulate(parameters, setup.inputs(drawn), start=float(setup.base_year), years=scenario.horizon - setup.base_year,
+                              steps_per_year=steps or scenario.steps_per_year, step=METHODS[method or scenario.method],
+                              runs=max((len(a) for a in drawn.values()), default=1), elements=setup.elements,
+                              paths=setup.paths(parameters), keep=keep)
 
 
 def balance_error(case: Case) -> float:
@@ -93,8 +94,8 @@ def balance_error(case: Case) -> float:
     for s in case.model.stocks:
         x = found[s.name]
         net = sum((found[f][:-1] for f in s.inflows), np.zeros(1)) - sum((found[f][:-1] for f in s.outflows), np.zeros(1))
-        worst = max(worst, float((np.abs(np.diff(x, axis=0) - net) / np.maximum(np.abs(x[:-1]), 1e-9 + np.abs(net))).max()))
-    return worst
+        worst = np.maximum(worst, (np.abs(np.diff(x, axis=0) - net) / np.maximum(np.abs(x[:-1]), 1e-9 + np.abs(net))).max(initial=0))
+    return float(worst)
 
 
 def twice_counted(model: Model) -> list[str]:
@@ -109,7 +110,7 @@ def identity_errors(t: Trajectories) -> dict[str, float]:
     v = t.values
 
     def apart(one: Array, other: Array) -> float:
-        return float(np.nanmax(np.abs(one - other) / np.maximum(np.abs(other), 1e-300)))
+        return float(np.max(np.abs(one - other) / np.maximum(np.abs(other), 1e-300)))
 
     setup_share = t.setup.parameters(t.drawn)["capital_formation_share"]
     return {
@@ -126,7 +127,9 @@ def structure(case: Case) -> Finding:
     """Conservation of firms, capital and money, and no negative stock from any admissible input."""
     pushed = case.pushed
     drawn = case.draw(200, pushed)
-    figures = [below(words("每一存量：变化 = 流入 − 流出（逐年欧拉，最大相对误差）", "every stock: change = inflows - outflows (largest relative error)"),
+    figures = [below(words(
+        "每一存量：变化 = 流入 − 流出（逐年欧拉，最大相对误差）",
+        "every stock: change = inflows - outflows (largest relative error)"),
                      balance_error(case), ROUNDING, strict=True)]
     for ledger in LEDGERS:
         figures.append(below(words(f"守恒账：{ledger.name.zh}", f"ledger: {ledger.name.en}"), ledger_error(case, pushed, ledger, drawn),
@@ -136,7 +139,9 @@ def structure(case: Case) -> Finding:
                           worry=words(f"重复计算的流量：{'、'.join(twice)}", f"flows counted twice: {', '.join(twice)}")))
     t = case.project(pushed, drawn, keep=("industrial_value_added", "capital_formation", "rd_expenditure", "funding"))
     errors = identity_errors(t)
-    figures.append(below(words(f"{len(errors)} 个会计恒等式的最大相对误差", f"largest relative error of {len(errors)} accounting identities"),
+    figures.append(below(words(
+        f"{len(errors)} 个会计恒等式的最大相对误差",
+        f"largest relative error of {len(errors)} accounting identities"),
                          max(errors.values()), ROUNDING, strict=True,
                          worry=words(f"恒等式不成立：{max(errors, key=errors.__getitem__)}",
                                      f"an accounting identity breaks: {max(errors, key=errors.__getitem__)}")))
@@ -146,10 +151,32 @@ def structure(case: Case) -> Finding:
     employed = case.ensemble.values["employment"] / case.ensemble.values["labour_supply"]
     over = float(employed[-1].max())
     share = 100 * float((employed[-1] > 1 + 1e-9).mean())
-    figures.append(below(words(f"{case.horizon}年就业 / 劳动力供给（最大）", f"employment over labour supply in {case.horizon} (largest)"), over, 1.0, fail=1.25,
-                         worry=words(f"{share:.0f} % 的模拟在{case.horizon}年就业超过劳动力供给（最多 {over:.2f} 倍）：劳动力供给在模型中是指数，不是人数上限",
-                                     f"in {share:.0f} % of runs employment exceeds the labour supply in {case.horizon} (up to {over:.2f} times): "
-                                     "the supply is an index of slack, not a bound")))
+    figures.append(below(words(
+        f"{case.horizon}年就业 / 劳动力供给（最大）",
+        f"employment over labour supply in {case.horizon} (largest)"), over, 1.0, fail=1.25,
+                         worry=words(
+                             f"{share:.0f} % 的模拟在{case.horizon}年就业超过劳动力供给（最多 {over:.2f} 倍）：劳动力供给在模型中是指数，"
+                             "不是人数上限",
+                             f"in {share:.0f} % of runs employment exceeds the labour supply in {case.horizon} (up to {over:.2f} times): "
+                             "the supply is an index of slack, not a bound")))
+    t = case.ensemble
+    firms = (t.values["candidates"] + t.values["high_tech_enterprises"]) / (1e4 * t.values["market_entities"])
+    crowd = 100 * float(firms.max())
+    figures.append(below(words(
+        "科技企业（候选与高企）占全部经营主体（最大）",
+        "technology firms (candidates and certified) in all market entities (largest)"),
+                         crowd, 100.0, "%", strict=True, worry=words(
+                             f"科技企业达全部经营主体的 {crowd:.0f} %", f"technology firms reach {crowd:.0f} % of all market entities")))
+    outside = np.zeros(t.runs, dtype=bool)
+    for name in ("value_added_ratio", "industrial_share", "rd_intensity"):
+        outside |= ((t.values[name] < 0) | (t.values[name] > 1)).any(axis=0)
+    figures.append(judged(words(
+        "增加值率、工业占比或研发强度越出 0–1 的模拟",
+        "runs in which value-added ratio, industrial share or R&D intensity leave 0 to 1"),
+                          int(outside.sum()), "", words(
+                              "0",
+                              "0"), ok=not outside.any(), ratio=1.0 + 100 * float(outside.mean()), worry=words(
+                              f"{int(outside.sum())} 次模拟中有比率越出 0–1", f"a ratio leaves 0 to 1 in {int(outside.sum())} runs")))
     used = case.ensemble.values["fixed_asset_investment"] + case.ensemble.values["rd_expenditure"]
     absorbed = float((used / case.ensemble.values["gdp"]).max())
     figures.append(below(words("投资与研发占 GDP（最大）", "investment and R&D over GDP (largest)"), absorbed, 1.0, worry=words(
@@ -166,13 +193,18 @@ def structure(case: Case) -> Finding:
 
 @dataclass(frozen=True)
 class Sampling:
-    """What happened over a sample of inputs: runs, runs with a negative stock or no finite number, and the least stock over its base."""
+    """What happened over a sample of inputs: runs, runs with a negative stock or no finite number, and the least stock over its base.
+
+    `bad` says which runs, shape (runs,); `explosive` counts those that stay finite and end with more than a hundredfold GDP.
+    """
 
     runs: int
     negative: int
     nonfinite: int
+    explosive: int
     least: float
     worst: str
+    bad: Any = field(repr=False)
 
 
 def stress(case: Case, drawn: Mapping[str, Array]) -> Sampling:
@@ -186,12 +218,16 @@ def stress(case: Case, drawn: Mapping[str, Array]) -> Sampling:
     more = {**{f"levers.{n}": rng.random(runs) for n in LEVERS}, **{f"shocks.{n}": 0.99 * rng.random(runs) for n in shocks}}
     negative = np.zeros(runs, dtype=bool)
     broken = np.zeros(runs, dtype=bool)
+    rise = np.ones(runs)
     least, worst = np.inf, ""
     for begin in range(0, runs, 4096):
         block = slice(begin, begin + 4096)
         t = case.project(setup, {k: a[block] for k, a in {**drawn, **more}.items()})
+        rise[block] = t.values["gdp"][-1] / t.values["gdp"][0]
         for s in case.model.stocks:
             x = t.values[s.name]
+            if not x.size:  # a region without clusters
+                continue
             x = x.reshape(len(x), -1, x.shape[-1])
             low, start_value = x.min(axis=(0, 1)), np.abs(x[0]).max(axis=0)
             with np.errstate(all="ignore"):
@@ -202,7 +238,8 @@ def stress(case: Case, drawn: Mapping[str, Array]) -> Sampling:
             candidates = np.where(bad | (start_value == 0), np.inf, relative)
             if candidates.min() < least:
                 least, worst = float(candidates.min()), s.name
-    return Sampling(runs, int(negative.sum()), int(broken.sum()), least, worst)
+    bad = negative | broken
+    return Sampling(runs, int(negative.sum()), int(broken.sum()), int((~bad & (rise > 100)).sum()), least, worst, bad)
 
 
 def prior_draws(case: Case, runs: int) -> dict[str, Array]:
@@ -226,22 +263,35 @@ def admissible(case: Case) -> dict[str, tuple[float, float, float, float]]:
         if name not in free:
             continue
         low, high = (value, value) if isinstance(value, float | int) else value.support
-        found[key] = (*domain(known[name]), float(low), float(high))
+        found[key] = (*known[name].bounds, float(low), float(high))
     return found
 
 
 def wide_draws(case: Case, runs: int) -> dict[str, Array]:
-    """Draw over the admissible domain: a tenth at its lower end, else within a factor ten of the prior (the whole domain if bounded)."""
+    """Draw over the admissible domain: a tenth at its ends, the rest evenly; within a factor ten of the data where it has no end."""
     rng = np.random.default_rng(case.scenario.seed + 2)
     drawn = {}
     for key, (least, greatest, low, high) in admissible(case).items():
         u, edge = rng.random(runs), rng.random(runs) < 0.1
         if np.isfinite(greatest):
-            drawn[key] = least + (greatest - least) * u
+            drawn[key] = np.where(edge, np.where(u < 0.5, least, greatest), least + (greatest - least) * u)
         else:
             bottom, top = max(least, low / 10, 1e-12), 10 * max(high, 1e-12)
-            drawn[key] = np.where(edge, max(least, bottom) if least > 0 else least, bottom * (top / bottom) ** u)
+            drawn[key] = bottom * (top / bottom) ** u
     return drawn
+
+
+def blame(drawn: Mapping[str, Array], bad: Any, most: int = 3) -> list[str]:
+    """Return the inputs whose values differ most between the runs that are `bad` and the others, by Kolmogorov and Smirnov's distance.
+
+    Monte Carlo filtering (Hornberger and Spear 1981). Empty where all runs are bad, or too few to tell.
+    """
+    if bad.all() or bad.sum() < 10:  # what two or three runs have in common is chance
+        return []
+    from scipy.stats import ks_2samp
+
+    apart = {k: float(ks_2samp(a[bad], a[~bad], method="asymp").statistic) for k, a in drawn.items()}
+    return sorted(apart, key=lambda k: -apart[k])[:most]
 
 
 def edge_failures(case: Case) -> list[str]:
@@ -256,6 +306,8 @@ def edge_failures(case: Case) -> list[str]:
     bad = ~t.finite
     for s in case.model.stocks:
         x = t.values[s.name].reshape(len(t.years), -1, len(edges))
+        if not x.size:
+            continue
         with np.errstate(all="ignore"):
             bad |= (x.min(axis=(0, 1)) < -1e-9 * np.abs(x[0]).max(axis=0)) | ~np.isfinite(x).all(axis=(0, 1))
     return [f"{key} = {end:g}" for (key, end), wrong in zip(edges, bad, strict=True) if wrong]
@@ -266,24 +318,38 @@ def _given(case: Case, key: str) -> Array:
     return np.array([float(value)]) if isinstance(value, float | int) else np.array([value.centre])
 
 
+def _stressed(name: Labels, drawn: Mapping[str, Array], s: Sampling, *, reported: bool) -> Measure:
+    """Return the figure of one sample; `reported`: a run that leaves the finite numbers is weak, as the program says so itself."""
+    bad = s.negative + s.nonfinite
+    causes = ", ".join(blame(drawn, s.bad))
+    told = words("", "")
+    if causes:
+        told = words(f"；与其余模拟相差最大的输入：{causes}", f"; inputs that tell them from the others: {causes}")
+    return judged(
+        words(f"{name.zh}，随机政策与冲击，{s.runs:,} 次：负存量或非有限数",
+              f"inputs {name.en}, random levers and shocks, {s.runs:,} runs: negative stock or not finite"),
+        bad, words("次", "runs"), words("0", "0"), ok=not bad, soft=reported and not s.negative, ratio=1 + 100 * bad / s.runs, worry=words(
+            f"{name.zh}：{s.runs:,} 次模拟中 {s.negative:,} 次出现负存量而不作声，{s.nonfinite:,} 次溢出（会报告）{told.zh}",
+            f"with inputs {name.en} {s.negative:,} of {s.runs:,} runs have a negative stock and say nothing, {s.nonfinite:,} leave the "
+            f"finite numbers (those are reported){told.en}"))
+
+
 def admissibility(case: Case) -> list[Measure]:
     """Return the figures on negative stocks: over the priors, at their corners, over the whole domain, and one input at a time."""
     figures = []
-    for zh, en, drawn in (("先验内", "inputs from the priors", prior_draws(case, 2 * RUNS)),
-                                ("先验的角点", "inputs at corners of the priors", corner_draws(case, 2 * RUNS)),
-                                ("整个可行域", "inputs from the whole admissible domain", wide_draws(case, 4 * RUNS))):
-        s = stress(case, drawn)
-        bad = s.negative + s.nonfinite
-        figures.append(judged(
-            words(f"{zh}，随机政策与冲击，{s.runs:,} 次：负存量或非有限数", f"{en}, random levers and shocks, {s.runs:,} runs: "
-                  "negative stock or not finite"), bad, words("次", "runs").en, words("0", "0"), ok=not bad,
-            ratio=1 + 100 * bad / s.runs, worry=words(
-                f"{zh}有 {bad} / {s.runs:,} 次模拟出现负存量（{s.negative}）或非有限数（{s.nonfinite}）；最差：{s.worst}",
-                f"with {en} {bad:,} of {s.runs:,} runs end in a negative stock ({s.negative:,}) or no finite number ({s.nonfinite:,}); "
-                f"worst: {s.worst}")))
+    for name, drawn in ((words("先验内", "from the priors"), prior_draws(case, 2 * RUNS)),
+                        (words("先验的角点", "at corners of the priors"), corner_draws(case, 2 * RUNS))):
+        figures.append(_stressed(name, drawn, stress(case, drawn), reported=False))
+    drawn = wide_draws(case, 4 * RUNS)
+    wide = stress(case, drawn)
+    figures += [_stressed(words("整个可行域", "from the whole admissible domain"), drawn, wide, reported=True),
+                Measure(words("其中：GDP 增至百倍以上而仍为有限数", "of these, finite but with more than a hundredfold GDP"),
+                        wide.explosive, words("次", "runs"))]
     edges = edge_failures(case)
     figures.append(judged(
-        words("单个输入取可行域端点即令模型失效的个数", "inputs that break the run alone at an end of their domain"), len(edges), "", words("0", "0"),
+        words(
+            "单个输入取可行域端点即令模型失效的个数",
+            "inputs that break the run alone at an end of their domain"), len(edges), "", words("0", "0"),
         ok=not edges, ratio=1.0 + len(edges), worry=words(
             f"可行域允许但模型不能承受的输入：{'、'.join(edges[:6])}",
             f"admissible inputs that the model cannot bear: {', '.join(edges[:6])}{' …' if len(edges) > 6 else ''}")))
@@ -295,12 +361,13 @@ def admissibility(case: Case) -> list[Measure]:
 def mutants(equation: Equation, units: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     """Yield faults of dimension put into an equation: (what, the formula): a factor dropped, a product made a quotient and back."""
     for index in range(len(_places(equation.formula, units))):
-        tree = ast.parse(ast.unparse(equation.formula), mode="eval")
+        tree: ast.AST = ast.parse(ast.unparse(equation.formula), mode="eval")
+        assert isinstance(tree, ast.Expression)
         node = _places(tree.body, units)[index]
         if isinstance(node, ast.Name):
             what = f"{node.id} dropped"
             replacement = ast.Constant(1.0)
-            tree = ast.fix_missing_locations(_Swap(node, replacement).visit(tree))
+            _Swap(node, replacement).visit(tree)
         else:
             assert isinstance(node, ast.BinOp)
             what = f"{ast.unparse(node)} inverted"
@@ -369,7 +436,7 @@ def numeraire_error(case: Case) -> float:
 
     def power_of_money(unit: str) -> int:
         top, *bottom = unit.split("/")
-        return ("CNY100M" == top) - sum(b == "CNY100M" for b in bottom)
+        return (top == "CNY100M") - sum(b == "CNY100M" for b in bottom)
 
     money = {p.name: power_of_money(p.unit) for p in case.model.parameters}
     other = {n: a * CURRENCY ** money.get(n, 0) for n, a in parameters.items()}
@@ -379,8 +446,8 @@ def numeraire_error(case: Case) -> float:
     worst = 0.0
     for n in keep:
         expected = one[n] * CURRENCY ** power_of_money(case.model.units[n])
-        worst = max(worst, float((np.abs(two[n] - expected) / np.maximum(np.abs(expected), 1e-9)).max()))
-    return worst
+        worst = np.maximum(worst, (np.abs(two[n] - expected) / np.maximum(np.abs(expected), 1e-9)).max(initial=0))
+    return float(worst)
 
 
 def dimensions(case: Case) -> Finding:
@@ -393,8 +460,9 @@ def dimensions(case: Case) -> Finding:
     first = str(problems[0]).splitlines()[0] if problems else ""
     made, missed = caught(case.model)
     figures = (
-        judged(words(f"{len(case.model.equations)} 个方程与 {len(case.model.stocks)} 个存量中单位不符者",
-                     f"units that disagree, in {len(case.model.equations)} equations and {len(case.model.stocks)} stocks"), len(problems), "",
+        judged(words(
+            f"{len(case.model.equations)} 个方程与 {len(case.model.stocks)} 个存量中单位不符者",
+            f"units that disagree, in {len(case.model.equations)} equations and {len(case.model.stocks)} stocks"), len(problems), "",
                words("0", "0"), ok=not problems, ratio=1.0 + len(problems), worry=words(f"单位不符：{first}", f"units disagree: {first}")),
         judged(words(f"种入的量纲错误被查出的比例（共 {made} 个）", f"faults of dimension put in and found (of {made})"),
                100 * (made - len(missed)) / max(made, 1), "%", words("100 %", "100 %"), ok=not missed, soft=len(missed) < 0.1 * made,
@@ -428,7 +496,7 @@ def integration_errors(case: Case, setup: Setup) -> tuple[dict[str, float], floa
 
     def error(method: str, steps: int) -> float:
         found = solve(method, steps)
-        return max(float((np.abs(found[n] - exact[n]) / np.maximum(np.abs(exact[n]), 1e-9)).max()) for n in keep)
+        return float(np.max([(np.abs(found[n] - exact[n]) / np.maximum(np.abs(exact[n]), 1e-9)).max(initial=0) for n in keep]))
 
     errors = {f"{m} × {n}": error(m, n) for m, n in (("rk4", max(usual // 2, 1)), ("rk4", usual), ("rk4", 2 * usual), ("euler", usual),
                                                      ("euler", 4 * usual))}
@@ -447,17 +515,21 @@ def integration(case: Case) -> Finding:
         errors, order = integration_errors(case, setup)
         chosen = errors[f"{case.scenario.method} × {usual}"]
         figures += [
-            below(words(f"{zh}：{case.scenario.method}，每年 {usual} 步，最大相对误差", f"{en}: {case.scenario.method}, {usual} steps a year, largest relative error"),
+            below(words(
+                f"{zh}：{case.scenario.method}，每年 {usual} 步，最大相对误差",
+                f"{en}: {case.scenario.method}, {usual} steps a year, largest relative error"),
                   chosen, 1e-3, fail=1e-2, worry=words(f"{zh}的积分误差达 {chosen:.1e}", f"integration error reaches {chosen:.1e} ({en})")),
             Measure(words(f"{zh}：步长加倍 / 减半", f"{en}: step doubled / halved"),
                     f"{errors[f'rk4 × {max(usual // 2, 1)}']:.0e} / {errors[f'rk4 × {2 * usual}']:.0e}"),
             Measure(words(f"{zh}：欧拉法，每年 {usual} / {4 * usual} 步", f"{en}: Euler, {usual} / {4 * usual} steps a year"),
                     f"{errors[f'euler × {usual}']:.0e} / {errors[f'euler × {4 * usual}']:.0e}"),
             judged(words(f"{zh}：RK4 的实测阶数", f"{en}: order of RK4 as observed"), order, "", words("≥ 3.5", "≥ 3.5"), ok=order >= 3.5,
-                   soft=True, ratio=4 / max(order, 0.1), worry=words(f"RK4 只达到 {order:.1f} 阶（{zh}）", f"RK4 reaches order {order:.1f} only ({en})"))
+                   soft=True, ratio=4 / max(order, 0.1), worry=words(
+                       f"RK4 只达到 {order:.1f} 阶（{zh}）",
+                       f"RK4 reaches order {order:.1f} only ({en})"))
             if setup is case.setup else Measure(words(f"{zh}：RK4 的实测阶数（财力上限处有折点）",
                                                       f"{en}: order of RK4 as observed (the budget's limit is a kink)"), order),
         ]
     return Finding("integration", words(
-        f"全部存量与主要指标、逐年、64 次抽样，对照每年 {8 * usual} 步的 RK4", "all stocks and headline indicators, every year, 64 draws, against "
-        f"RK4 with {8 * usual} steps a year"), tuple(figures))
+        f"全部存量与主要指标、逐年、64 次抽样，对照每年 {8 * usual} 步的 RK4",
+        f"all stocks and headline indicators, every year, 64 draws, against RK4 with {8 * usual} steps a year"), tuple(figures))
