@@ -164,7 +164,7 @@ static void begin(const struct parameters *restrict p, struct constants *restric
         y->utilisation[k] = p->utilisation_base[k];
         y->technology[k] = p->technology_base[k];
         y->value_added_ratio[k] = industrial / p->gross_industrial_output_base[k];
-        c->ratio_drift[k] = p->value_added_ratio_drift[k] / (y->value_added_ratio[k] * (y->value_added_ratio[k] < 1 ? 1 - y->value_added_ratio[k] : 1e-9));
+        c->ratio_drift[k] = p->value_added_ratio_drift[k] / (y->value_added_ratio[k] * (y->value_added_ratio[k] < .95 ? 1 - y->value_added_ratio[k] : .05));
         y->energy_intensity[k] = p->energy_intensity_base[k];
         c->energy_saving_rate[k] = p->energy_saving_rate[k];
 

@@ -249,10 +249,11 @@ class Compiled:
         self.equations = tuple(e for e in equations.values() if e.name in needed)
         self.given = tuple((n, f) for group, known in ((inputs, needed), (paths, equations)) for n, f in group.items() if n in known)
         self.base = {n: a for n, a in base.items() if n in needed}
-        self.vectors = {_row(n, k): v for n, a in self.base.items() for k, v in zip(np.ndindex(a.shape[:-1]), _vectors(a), strict=True)}
+        self.vectors = {row_name(n, k): v for n, a in self.base.items() for k, v in zip(np.ndindex(a.shape[:-1]), _vectors(a), strict=True)}
         self.leaves = {n: (v.ndim > 0, bool(np.isfinite(v).all()), float(v) if v.ndim == 0 and repr(float(v)) in ("0.0", "1.0") else None)
                        for n, v in self.vectors.items()}
-        self.signature = tuple(map(tuple, (kept.items(), self.leaves.items(), [(n, a.shape[:-1]) for n, a in self.base.items()])))
+        layout = [(n, r.stop - r.start if isinstance(r, slice) else 1) for n, r in rows.items()]
+        self.signature = tuple(map(tuple, (kept.items(), self.leaves.items(), [(n, a.shape[:-1]) for n, a in self.base.items()], layout)))
         self.bound: dict[object, Functions] = {}
         self.d = np.empty(shape)
         self.latest: tuple[Array, Functions, list[Array]] | None = None
@@ -294,7 +295,7 @@ class Compiled:
         labels: dict[int, str] = {}
 
         def define(name: str, shape: tuple[int, ...], leaf: Callable[[str], Node]) -> list[Node]:
-            nodes = [leaf(_row(name, index)) for index in np.ndindex(shape)]
+            nodes = [leaf(row_name(name, index)) for index in np.ndindex(shape)]
             values[name] = Symbol(record, np.array(nodes, dtype=object).reshape(shape))
             return nodes
 
@@ -317,7 +318,7 @@ class Compiled:
                 value = e.function(*(values[a] for a in e.arguments))
                 values[e.name] = value if isinstance(value, Symbol) else Symbol(record, record.literal(value))
             for index in np.ndindex(values[e.name].rows.shape):
-                labels.setdefault(values[e.name].rows[index].number, _row(e.name, index))
+                labels.setdefault(values[e.name].rows[index].number, row_name(e.name, index))
         rates: list[Node] = []
         for s in self.model.stocks:
             change = values[s.inflows[0]] if s.inflows else Symbol(record, record.literal(0.0))
@@ -330,7 +331,8 @@ class Compiled:
         return moving, state, rates, report, labels
 
 
-def _row(name: str, index: tuple[int, ...]) -> str:
+def row_name(name: str, index: tuple[int, ...]) -> str:
+    """Name of one element's row of an arrayed variable."""
     return "__".join((name, *map(str, index)))  # two: an arrayed x and a scalar x_0 may both be there
 
 

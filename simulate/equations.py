@@ -497,7 +497,7 @@ def value_added_ratio_base(industrial, value_added_base, gross_industrial_output
 def value_added_ratio_gain(value_added_ratio_drift, ai_value_added_effect, policy_ai_digital, value_added_ratio, value_added_ratio_base):
     """Yearly change of value added over gross output: drift and the effect of AI and digital policy; logistic, as it is a share."""
     return (value_added_ratio_drift + ai_value_added_effect * policy_ai_digital) * value_added_ratio / value_added_ratio_base * (
-        maximum(1 - value_added_ratio, 0) / maximum(1 - value_added_ratio_base, 1e-9))
+        maximum(1 - value_added_ratio, 0) / maximum(1 - value_added_ratio_base, 0.05))
 
 
 @equation("CNY100M/year")

@@ -153,6 +153,7 @@ def swapped(formulas: tuple[tuple[str, str], ...]) -> Model:
             raise InvalidInput(Problem(f"{where}: the model has no such equation.", nearest(name, known) or "`simulate model` lists all."))
         try:
             tree = ast.parse(text[: LONGEST_FORMULA + 1].strip(), mode="eval")
+            ast.unparse(tree)
         except (SyntaxError, ValueError, RecursionError, MemoryError):  # also a null byte, or brackets without end
             tree = None
         if tree is None or len(text) > LONGEST_FORMULA:
@@ -173,7 +174,8 @@ def swapped(formulas: tuple[tuple[str, str], ...]) -> Model:
     for name, e in changed.items():
         values = [np.full((3, 2, 1) if a == "cluster_membership" else sizes[made.over[a]], 0.5) for a in e.arguments]
         try:
-            shape = np.shape(e.function(*values))
+            with np.errstate(all="ignore"):
+                shape = np.shape(e.function(*values))
         except (TypeError, ValueError, IndexError, ArithmeticError) as error:
             raise InvalidInput(Problem(f"structures: {name}: cannot be evaluated: {error}.",
                                        "Check functions and their arguments.")) from None

@@ -13,11 +13,14 @@ from __future__ import annotations
 
 import hashlib
 import os
+import pickle
 import sys
+import tempfile
+import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from functools import lru_cache
-from importlib import util
+from importlib import import_module, metadata, util
 from pathlib import Path
 from typing import Any
 
@@ -25,10 +28,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simulate import algebra, runs
-from simulate.compiler import Compiled, Node, Record, Shapes, needed
+from simulate.compiler import MOST_PROGRAMS, Compiled, Node, Record, Shapes, needed, row_name
 from simulate.errors import MissingExtra
 from simulate.integrators import Step, euler, rk4
 from simulate.model import Blend
+from simulate.region import regional_model
 from simulate.setups import Setup
 
 Array = NDArray[np.float64]
@@ -43,9 +47,24 @@ _FORMS = {"negative": "-({})", "positive": "{}", "square": "({0}) * ({0})", "rec
 _CONDITIONS = ("less", "less_equal", "greater", "greater_equal")
 
 
+@lru_cache(maxsize=1)
 def available() -> bool:
-    """Whether numba is installed."""
-    return util.find_spec("numba") is not None
+    """Whether numba is installed and works here."""
+    try:
+        return not import_module("numba").config.DISABLE_JIT
+    except Exception:  # it refuses versions of NumPy that it does not know, with errors of its own
+        return False
+
+
+@lru_cache(maxsize=1)
+def build() -> str:
+    """What decides the last bits of the machine code: versions and processor. Raises MissingExtra without numba."""
+    if not available():
+        raise MissingExtra("numba", "fast")
+    binding, config = import_module("llvmlite.binding"), import_module("numba").config
+    features = config.CPU_FEATURES if config.CPU_FEATURES is not None else binding.get_host_cpu_features().flatten()
+    return (f"numba {metadata.version('numba')}, llvmlite {metadata.version('llvmlite')}, {config.CPU_NAME or binding.get_host_cpu_name()} "
+            + hashlib.sha256(features.encode()).hexdigest()[:8])
 
 
 def project(setup: Setup, drawn: Mapping[str, Array], count: int, keep: Iterable[str]) -> dict[str, Array]:
@@ -69,8 +88,10 @@ def ready(setup: Setup, keep: Iterable[str]) -> bool:
 
     if available():
         runs.project(setup, setup.draw(0, 2, 0), 2, keep, look)
+    own = os.environ.get("NUMBA_CACHE_DIR")
     with suppress(OSError, RuntimeError):
-        return any((folder() / "__pycache__").glob(f"{_name(found[0])}.kernel-*.nbc")) if found else False
+        places = Path(own).glob("*/") if own else [folder() / "__pycache__"]
+        return bool(found) and any(any(place.glob(f"{_name(found[0])}.kernel-*.nbc")) for place in places)
     return False
 
 
@@ -91,7 +112,11 @@ def integrate(compiled: Compiled, state: Array, start: float, years: int, steps:
     same = given.variants[at] == given.variants[at + 1]
     for known in (table, given.weights):
         same &= ((known[at] == known[at + 1]) | (np.isnan(known[at]) & np.isnan(known[at + 1]))).all(axis=1)
-    load(text.source)(rows, single, table, given.weights, state, given.variants, same, years, steps, out)
+    arguments = (rows, single, table, given.weights, state, given.variants, same, years, steps, out)
+    try:
+        load(text.source)(*arguments)
+    except (OSError, EOFError, pickle.UnpicklingError):  # machine code on disk that is damaged, or a disk without room for it
+        _uncached(text.source)(*arguments)
     found: dict[str, Array] = {}
     row = 0
     for name, shape in compiled.kept.items():
@@ -108,6 +133,8 @@ def _prepared(compiled: Compiled, start: float, years: int, steps: int, step: St
     texts: dict[object, Any] = compiled.model.programs  # kept with the model, as those of `compiler` are
     key = ("fused", step is rk4, compiled.signature, tuple(given.blends.items()), tuple(map(tuple, given.kinds)))
     if key not in texts:
+        if len(texts) >= MOST_PROGRAMS:
+            texts.clear()
         texts[key] = _Text(compiled, given, step is rk4)
     return given, texts[key]
 
@@ -149,7 +176,7 @@ class _Given:
                         active[e].append((name, shape, True))
                         table[e, list(weights)] = list(weights.values())
                 for index in np.ndindex(shape):
-                    self.blends[_row(name, index)] = (len(self.rows), len(self.rows) + len(function.rows))
+                    self.blends[row_name(name, index)] = (len(self.rows), len(self.rows) + len(function.rows))
                     self.rows += [row[index] for row in function.rows]
                     tables.append(table)
             else:
@@ -158,7 +185,7 @@ class _Given:
                     raise ValueError(f"{name}: an input that differs between runs must be a Blend for the fused kernel")
                 shape = next((v.shape[:-1] for v in values if v is not None), ())
                 array = np.stack([np.full(shape, np.nan) if v is None else v[..., 0] for v in values], axis=-1)
-                self.moving |= {_row(name, index): array[index] for index in np.ndindex(shape)}
+                self.moving |= {row_name(name, index): array[index] for index in np.ndindex(shape)}
                 for e, value in enumerate(values):
                     if value is not None:
                         active[e].append((name, shape, False))
@@ -177,7 +204,9 @@ class _Text:
     def __init__(self, compiled: Compiled, given: _Given, four_stages: bool) -> None:
         self.blends = given.blends
         record = Record()
-        traces = [_simplified(record, *compiled.trace(record, kind)) for kind in given.kinds]
+        traces = [compiled.trace(record, kind) for kind in given.kinds]
+        if compiled.model is regional_model():  # whose logarithms are of positive numbers, which no one vouches for in a user's formula
+            traces = [_simplified(record, *trace) for trace in traces]
         nodes = needed(n for _, _, rates, report, _ in traces for n in (*rates, *report))
         self.state = {n.number: row for row, n in enumerate(traces[0][1])}
         self.reported = len(traces[0][3])
@@ -247,7 +276,7 @@ class _Text:
     def _number(self, node: Node, ahead: dict[str, str]) -> str:
         """Name of a number that is the same in all runs, fetched ahead of the loop."""
         if node.literal is not None:
-            return repr(node.literal)
+            return f"({node.literal!r})"
         positions = self.columns if node.moving else self.singles
         k = positions.setdefault(node.number, len(positions))
         name, source = (f"t{k}", f"table[e, {k}]") if node.moving else (f"s{k}", f"single[{k}]")
@@ -357,10 +386,6 @@ def _comment(node: Node, labels: Mapping[int, str]) -> str:
     return f"  # {labels[node.number]}" if node.number in labels else ""
 
 
-def _row(name: str, index: tuple[int, ...]) -> str:
-    return "__".join((name, *map(str, index)))
-
-
 _HEAD = '''"""Written by simulate.fast; it may be deleted at any time."""
 
 from math import inf, nan, sqrt
@@ -444,29 +469,45 @@ def folder() -> Path:
 
 
 def _name(source: str) -> str:
-    arithmetic = Path(__file__).with_name("vectormath.py").read_bytes()
-    return "kernel_" + hashlib.sha256(source.encode() + arithmetic).hexdigest()[:24]
+    arithmetic = Path(__file__).with_name("vectormath.py").read_text(encoding="utf-8")
+    return "kernel_" + hashlib.sha256("\n".join((source, arithmetic, build())).encode()).hexdigest()[:24]
+
+
+def load(source: str) -> Callable[..., None]:
+    """Return the kernel of a text, compiled at its first call or taken from disk; where nothing can be kept, compiled anew."""
+    with _LOCK:
+        return _loaded(source)
+
+
+_LOCK = threading.Lock()
 
 
 @lru_cache(maxsize=64)
-def load(source: str) -> Callable[..., None]:
-    """Return the kernel of a text, compiled at its first call or taken from disk; where nothing can be kept, compiled anew."""
+def _loaded(source: str) -> Callable[..., None]:
     name = _name(source)
-    with suppress(OSError, RuntimeError):  # a folder that cannot be written, or no home
+    try:
         file = folder() / f"{name}.py"
         if not file.exists() or file.read_text(encoding="utf-8") != source:
             file.parent.mkdir(parents=True, exist_ok=True)
-            temporary = file.with_name(f".{name}.{os.getpid()}.tmp")
-            temporary.write_text(source, encoding="utf-8")
+            handle, temporary = tempfile.mkstemp(dir=file.parent, prefix=f".{name}.", suffix=".tmp")
+            with open(handle, "w", encoding="utf-8") as stream:
+                stream.write(source)
             os.replace(temporary, file)
-        if os.access(file.parent, os.W_OK):
-            spec = util.spec_from_file_location(name, file)
-            assert spec is not None
-            assert spec.loader is not None
-            module = util.module_from_spec(spec)
-            sys.modules[name] = module  # numba finds a function's module by its name
-            spec.loader.exec_module(module)
-            return module.kernel  # type: ignore[no-any-return]
-    space: dict[str, Any] = {"__name__": name}
-    exec(compile(source.replace("cache=True, ", ""), f"<{name}>", "exec"), space)  # our own text
+        if not os.access(file.parent, os.W_OK):
+            return _uncached(source)
+        spec = util.spec_from_file_location(name, file)
+        assert spec is not None
+        assert spec.loader is not None
+        module = util.module_from_spec(spec)
+        sys.modules[name] = module  # numba finds a function's module by its name
+        spec.loader.exec_module(module)
+        return module.kernel  # type: ignore[no-any-return]
+    except (OSError, RuntimeError):  # a folder that cannot be written, or no home
+        return _uncached(source)
+
+
+@lru_cache(maxsize=64)
+def _uncached(source: str) -> Callable[..., None]:
+    space: dict[str, Any] = {"__name__": _name(source)}
+    exec(compile(source.replace("cache=True, ", ""), f"<{space['__name__']}>", "exec"), space)  # our own text
     return space["kernel"]  # type: ignore[no-any-return]

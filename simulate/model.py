@@ -112,12 +112,17 @@ class Equation:
             body = [node for node in tree.body if not (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant))]
         if len(body) != 1 or not isinstance(body[0], ast.Return) or body[0].value is None:
             raise InvalidInput(Problem(f"equation {self.name}: the body must be one return.", "Split it into several equations."))
+        calls = [n for n in ast.walk(body[0].value) if isinstance(n, ast.Call) and n.args]
+        tests = {id(n.args[0]) for n in calls if isinstance(n.func, ast.Name) and n.func.id == "where"}
         for node in ast.walk(body[0].value):
             named = node.func.id if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) else None
             if not isinstance(node, _ALLOWED) or (isinstance(node, ast.Call) and named not in FUNCTIONS):
                 text = ast.unparse(node) or ast.unparse(body[0].value)  # an operator alone has no text
                 raise InvalidInput(Problem(f"equation {self.name}: `{text}` is not arithmetic.",
                                            f"Use + - * / **, comparisons in where(), and {', '.join(FUNCTIONS)}."))
+            if isinstance(node, ast.Compare) and (id(node) not in tests or len(node.ops) > 1):
+                raise InvalidInput(Problem(f"equation {self.name}: `{ast.unparse(node)}` is a comparison, not a number.",
+                                           "Compare two numbers as the first argument of where(); put one where() into another for more."))
         return body[0].value
 
 
@@ -330,15 +335,16 @@ class Model:
             values["cluster_membership"] = np.array([[0.3, 0.7], [0.6, 0.4], [0.8, 0.2]])[..., None]
         for e in self.equations:
             e.formula  # noqa: B018  (checks that the body is plain arithmetic)
-            bare = np.asarray(e.function(*(values[a] for a in e.arguments)))
             try:
-                found = e.function(*(ureg.Quantity(values[a], self.units[a]) for a in e.arguments))
-                found = ureg.Quantity(found).to(e.unit)
-            except pint.DimensionalityError as error:
+                with np.errstate(all="ignore"):  # a formula of a user's may leave the numbers here
+                    bare = np.asarray(e.function(*(values[a] for a in e.arguments)))
+                    found = e.function(*(ureg.Quantity(values[a], self.units[a]) for a in e.arguments))
+                    found = ureg.Quantity(found).to(e.unit)
+            except (pint.DimensionalityError, ValueError, TypeError) as error:  # the others: a quantity is compared with a bare number
                 problems.append(Problem(f"equation {e.name}: {error}.", f"Its unit is declared as {e.unit}; arguments: " + ", ".join(
                     f"{a} [{self.units[a]}]" for a in e.arguments)))
                 continue
-            if not np.allclose(found.magnitude, bare, rtol=1e-9, atol=0):
+            if not np.allclose(found.magnitude, bare, rtol=1e-9, atol=0, equal_nan=True):
                 problems.append(Problem(f"equation {e.name}: a factor between units is missing.",
                                         f"In {e.unit} it gives {float(np.ravel(bare)[0]):g} where its units say "
                                         f"{float(np.ravel(found.magnitude)[0]):g}."))

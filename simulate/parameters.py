@@ -28,7 +28,7 @@ _COSTS = {"investment_promotion": 0.004, "rd_support": 0.003, "enterprise_cultiv
 
 
 _BOUNDS = {"year": (0.25, 20.0), "1/year": (0.0, 1.0), "1": (0.0, 2.0)}
-"""What makes sense for a lag, a rate and a ratio or elasticity that says nothing else. A lag is no shorter than a step."""
+"""What makes sense for a lag (no shorter than the default step), a rate, and a ratio or elasticity that says nothing else."""
 SHARE, SIGNED = (0.0, 1.0), (-0.05, 0.05)
 
 

@@ -203,7 +203,8 @@ def run(scenario: Scenario | str, registry: Registry | None = None, *, runs: int
         raise InvalidInput(unknown)
     setup.model.check_units()
     years = scenario.horizon - setup.base_year
-    related = scenario.sweep.correlations if design is None and not central and scenario.sweep is not None else ()
+    related = tuple(pair for pair in scenario.sweep.correlations if set(pair.between) <= setup.drawn.keys()) if (
+        design is None and not central and scenario.sweep is not None) else ()
     correlated = designs.covering(designs.Correlated(designs.Random(first + count), related), setup.drawn) if related else None
     values = {n: np.empty((years + 1, *((setup.elements[over],) if (over := setup.model.over[n]) else ()), count)) for n in names}
     drawn_all: dict[str, Array] = {k: np.empty(count) for k in setup.drawn}

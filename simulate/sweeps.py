@@ -285,8 +285,11 @@ def _sealed(manifest: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(content, ensure_ascii=False, sort_keys=True).encode()).hexdigest()
 
 
-def manifest(plan: Plan, kernel: str, chunk: int) -> dict[str, Any]:
-    """Return what a sweep's folder says of itself: its plan, kernel and columns, and the targets to judge it by."""
+def manifest(plan: Plan, kernel: str, chunk: int, build: str = "") -> dict[str, Any]:
+    """Return what a sweep's folder says of itself: its plan, kernel and columns, and the targets to judge it by.
+
+    `build` says what decides the last bits of a kernel that is compiled here.
+    """
     cases = []
     for case, setup in zip(plan.cases, plan.setups, strict=True):
         region = case.scenario.region
@@ -298,7 +301,8 @@ def manifest(plan: Plan, kernel: str, chunk: int) -> dict[str, Any]:
             "targets": [plain(s) | {"label": _label(plan, s.indicator),
                                     "higher_is_better": plan.registry.catalogue[s.indicator].higher_is_better}
                         for s in plan.registry.targets(region)]})
-    content = {"format": FORMAT, "schema": SCHEMA, "plan_sha256": plan.digest, "kernel": kernel, "runs": plan.runs, "chunk": chunk,
+    content = {"format": FORMAT, "schema": SCHEMA, "plan_sha256": plan.digest, "kernel": kernel, "kernel_build": build,
+               "runs": plan.runs, "chunk": chunk,
                "points": plan.design.size, "columns": {f.name: {k.decode(): v.decode() for k, v in (f.metadata or {}).items()}
                                                        for f in schema(plan)},
                "plan": plan.description, "cases": cases}
@@ -459,7 +463,7 @@ class _Work:
         if known is None:
             refuse_foreign(folder, range(0))
             self.kernel, self.chunk = kernel or choose_kernel(plan, pool), chunk or CHUNK
-            made = manifest(plan, kernel_name(self.kernel), self.chunk)
+            made = manifest(plan, kernel_name(self.kernel), self.chunk, fast.build() if self.kernel is fast.project else "")
             _write(folder, MANIFEST, (json.dumps(made, ensure_ascii=False, indent=1) + "\n").encode())
         else:
             differs = [k for k in plan.description if known["plan"].get(k) != plan.description[k]]
@@ -473,6 +477,9 @@ class _Work:
             if kernel_name(self.kernel) != known["kernel"]:
                 raise InvalidInput(Problem(f"the sweep was begun with the kernel {known['kernel']!r}, not {kernel_name(self.kernel)!r}.",
                                            "A sweep keeps its kernel: leave kernel out, or name another folder.", place))
+            if self.kernel is fast.project and known.get("kernel_build") != fast.build():
+                raise InvalidInput(Problem(f"it was begun by machine code of {known.get('kernel_build')}; here it is {fast.build()}.",
+                                           "Its last bits would differ: go on where it was begun, or name another folder.", place))
         self.plan = plan
         self.spans = {k: (start, min(start + self.chunk, plan.runs)) for k, start in enumerate(range(0, plan.runs, self.chunk))}
         refuse_foreign(folder, range(len(self.spans)))

@@ -315,7 +315,7 @@ def variables(w: World, c: Values, points: Mapping[str, Callable[[str | None], d
     # gross output, clusters, energy, prices
     ratio, at_base = v["value_added_ratio"], c["value_added_ratio_base"]
     put("value_added_ratio_gain", (p["value_added_ratio_drift"] + p["ai_value_added_effect"] * v["policy_ai_digital"])
-        * (ratio * max(1 - ratio, 0.0)) / (at_base * max(1 - at_base, 1e-9)))
+        * (ratio * max(1 - ratio, 0.0)) / (at_base * max(1 - at_base, 0.05)))
     put("industrial_value_added", sum(v["output"][s] for s in w.sectors if p["industrial"][s] == 1))
     put("gross_industrial_output", v["industrial_value_added"] / v["value_added_ratio"])
     put("industrial_share", v["industrial_value_added"] / gdp)

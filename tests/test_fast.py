@@ -6,7 +6,10 @@ import json
 import math
 import os
 import re
+import sys
 import types
+from concurrent.futures import ThreadPoolExecutor
+from importlib import metadata
 
 import numpy as np
 import pytest
@@ -15,7 +18,7 @@ from typer.testing import CliRunner
 from simulate import algebra, cli, cli_sweeps, experiments, fast, runs, sweeps
 from simulate.compiler import Compiled, Node, Record, needed
 from simulate.distributions import Distribution
-from simulate.errors import MissingExtra
+from simulate.errors import InvalidInput, MissingExtra
 from simulate.integrators import METHODS
 from simulate.model import Blend
 from simulate.registry import load_registry
@@ -48,16 +51,19 @@ def everything(setup):
 
 
 def greatest_difference(found, expected):
-    """Difference of values, relative to the run's greatest value of the variable over the years; NaN and inf must coincide."""
+    """Difference of values, relative to the variable's greatest over years and runs (a net flow is a small difference of two great
+    numbers); NaN and inf must coincide.
+    """
     worst = 0.0
     for name, reference in expected.items():
         value = found[name]
         assert value.shape == reference.shape
         finite = np.isfinite(reference)
         np.testing.assert_array_equal(np.isfinite(value), finite, err_msg=name)
-        scale = np.where(finite, np.abs(reference), 0.0).max(axis=0)
+        scale = np.where(finite, np.abs(reference), 0.0).max(axis=(0, -1), keepdims=True)[0]
         difference = np.where(finite, np.abs(np.where(finite, value, 0.0) - np.where(finite, reference, 0.0)), 0.0).max(axis=0)
-        share = np.divide(difference, scale, out=difference, where=scale > 0)  # where all is 0: the difference itself
+        some = np.broadcast_to(scale > 0, difference.shape)
+        share = np.divide(difference, scale, out=difference, where=some)  # where all is 0: the difference itself
         worst = max(worst, float(np.max(share, initial=0.0)))
     return worst
 
@@ -211,16 +217,82 @@ def test_algebra_takes_each_logarithm_once_and_merges_powers():
         assert value(other, leaves) == pytest.approx(value(one, leaves), rel=1e-14)
 
 
+# ---------------------------------------------------------------- users' own formulas
+
+@pytest.mark.parametrize("formulas", [
+    {"total_factor_productivity": "technology * power((knowledge - 20 * knowledge_base) / (knowledge_base - 20 * knowledge_base), "
+                                  "knowledge_elasticity)"},  # the logarithm of a quotient of two negative numbers
+    {"normal_utilisation": "1 + 0 * exp(800 * utilisation) * exp(0 - 800 * utilisation)"},  # infinity times zero
+    {"normal_utilisation": "where(log(utilisation - 2 * utilisation) < 1, 1.0, 0.9)"},
+    {"energy_saving": "energy_intensity * energy_saving_rate * (0.5 + 0.1 * (-2.0) ** (2 * energy_intensity / energy_intensity))"},
+    {"energy_saving": "energy_intensity * energy_saving_rate * minimum(utilisation ** 3, utilisation ** -2)"},
+])
+def test_formulas_of_users(registry, formulas, monkeypatch):
+    setup = resolve(registry, load_scenario("thz-baseline"))
+    setup = dataclasses.replace(setup, model=experiments.swapped(tuple(formulas.items())))
+    monkeypatch.setattr(fast, "load", interpreted)
+    drawn, keep = setup.draw(0, 4, 1), ["gdp", "utilisation", "energy_intensity"]
+    with np.errstate(all="ignore"):
+        found = fast.project(setup, drawn, 4, keep)
+    assert greatest_difference(found, runs.project(setup, drawn, 4, keep)) < 1e-12
+
+
+def test_one_model_serves_regions_with_and_without_clusters(registry, monkeypatch):
+    model = experiments.swapped((("cluster_gain", "0 * cluster_position / certificate_step"),
+                                 ("cluster_saturation", "0 * cluster_position / certificate_step")))
+    monkeypatch.setattr(fast, "load", interpreted)
+    for name in ("thz-baseline", "teda-baseline"):
+        setup = dataclasses.replace(resolve(registry, load_scenario(name)), model=model)
+        drawn = setup.draw(0, 3, 1)
+        with np.errstate(all="ignore"):
+            found = fast.project(setup, drawn, 3, ["gross_industrial_output"])
+        assert greatest_difference(found, runs.project(setup, drawn, 3, ["gross_industrial_output"])) < 1e-12
+
+
 # ---------------------------------------------------------------- the edges
 
-def test_without_a_folder_to_keep_it_in_the_kernel_is_compiled_anew(setup, monkeypatch, tmp_path):
-    (tmp_path / "file").write_text("")
-    fast.load.cache_clear()
-    monkeypatch.setenv("SIMULATE_CACHE", str(tmp_path / "file"))  # no folder, and none can be made there
+TINY = "from numba import njit\n\ncompiled = njit(cache=True, nogil=True)\n\n\n@compiled\ndef kernel(x):\n    return 2 * x\n"
+
+
+@pytest.fixture
+def empty(monkeypatch, tmp_path):
+    """Nothing is kept yet, in memory or on disk."""
+    fast._loaded.cache_clear()
+    monkeypatch.setenv("SIMULATE_CACHE", str(tmp_path / "kernels"))
+    yield tmp_path / "kernels"
+    fast._loaded.cache_clear()
+
+
+def test_without_a_folder_to_keep_it_in_the_kernel_is_compiled_anew(empty):
+    empty.write_text("")  # no folder, and none can be made there
+    assert fast.load(TINY)(2.0) == 4.0
+
+
+def test_a_damaged_cache_is_not_used(empty, setup):
     drawn = setup.draw(0, 3, 1)
-    found = fast.project(setup, drawn, 3, ["gdp"])
-    fast.load.cache_clear()
-    assert greatest_difference(found, runs.project(setup, drawn, 3, ["gdp"])) < 1e-12
+    before = fast.project(setup, drawn, 3, ["gdp"])
+    (code,) = empty.glob("__pycache__/*.kernel-*.nbc")
+    code.write_bytes(b"")
+    for name in [n for n in sys.modules if n.startswith("kernel_")]:
+        del sys.modules[name]
+    fast._loaded.cache_clear()
+    np.testing.assert_array_equal(fast.project(setup, drawn, 3, ["gdp"])["gdp"], before["gdp"])
+
+
+def test_many_threads_may_load_at_once(empty):
+    texts = [TINY.replace("2 * x", f"{k} * x") for k in range(20)]
+    with ThreadPoolExecutor(8) as pool:
+        kernels = list(pool.map(fast.load, texts * 4))
+    assert len(set(kernels)) == 20
+    assert len(list(empty.glob("*.py"))) == 20
+    assert not list(empty.glob(".*"))
+
+
+def test_machine_code_is_known_by_versions_and_processor(empty, monkeypatch):
+    name = fast._name("x")
+    assert metadata.version("numba") in fast.build()
+    monkeypatch.setattr(fast, "build", lambda: "another")
+    assert fast._name("x") != name
 
 
 def test_what_the_kernel_cannot_do_is_said(setup):
@@ -258,7 +330,7 @@ def plan():
     return experiments.plan_sweep(scenario, points=300, keep=["gdp"])
 
 
-def test_a_sweep_by_the_fused_kernel(plan, tmp_path):
+def test_a_sweep_by_the_fused_kernel(plan, tmp_path, monkeypatch):
     """The same rows by every executor and chunk size; the manifest names the kernel, and what goes on keeps it."""
     import pyarrow.parquet as pq
 
@@ -271,6 +343,10 @@ def test_a_sweep_by_the_fused_kernel(plan, tmp_path):
     for name in ("small", "processes"):
         np.testing.assert_array_equal(np.concatenate(found[name]), found["one"][0])
     (tmp_path / "small" / sweeps.part(2)).unlink()
+    with monkeypatch.context() as elsewhere:
+        elsewhere.setattr(fast, "build", lambda: "another processor")
+        with pytest.raises(InvalidInput, match="begun by machine code of numba"):
+            sweeps.sweep(plan, tmp_path / "small", pool=sweeps.serial())
     assert sweeps.sweep(plan, tmp_path / "small", pool=sweeps.serial()).kernel == "numba"
     again = [pq.read_table(f)["gdp@2035"].to_numpy() for f in sorted((tmp_path / "small").glob("part-*"))]
     np.testing.assert_array_equal(np.concatenate(again), found["one"][0])
@@ -295,14 +371,11 @@ def test_the_kernel_is_chosen_where_it_pays(plan, monkeypatch):
     assert sweeps.choose_kernel(plan, local) is runs.project
 
 
-def test_ready_says_whether_the_machine_code_lies_on_disk(setup, monkeypatch, tmp_path):
-    fast.load.cache_clear()
-    monkeypatch.setenv("SIMULATE_CACHE", str(tmp_path))
+def test_ready_says_whether_the_machine_code_lies_on_disk(setup, empty):
     assert not fast.ready(setup, ["gdp"])
     fast.project(setup, setup.draw(0, 2, 1), 2, ["gdp"])
     assert fast.ready(setup, ["gdp"])
     assert not fast.ready(setup, ["gdp", "capital"])
-    fast.load.cache_clear()
 
 
 def test_without_numba_the_extra_is_named(plan, monkeypatch, tmp_path, setup):
