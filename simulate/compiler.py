@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -250,8 +251,9 @@ class Compiled:
         self.given = tuple((n, f) for group, known in ((inputs, needed), (paths, equations)) for n, f in group.items() if n in known)
         self.base = {n: a for n, a in base.items() if n in needed}
         self.vectors = {row_name(n, k): v for n, a in self.base.items() for k, v in zip(np.ndindex(a.shape[:-1]), _vectors(a), strict=True)}
-        self.leaves = {n: (v.ndim > 0, bool(np.isfinite(v).all()), float(v) if v.ndim == 0 and repr(float(v)) in ("0.0", "1.0") else None)
-                       for n, v in self.vectors.items()}
+        with np.errstate(all="ignore"):
+            self.leaves = {n: (v.ndim > 0, _finite(v), float(v) if v.ndim == 0 and repr(float(v)) in ("0.0", "1.0") else None)
+                           for n, v in self.vectors.items()}
         layout = [(n, r.stop - r.start if isinstance(r, slice) else 1) for n, r in rows.items()]
         self.signature = tuple(map(tuple, (kept.items(), self.leaves.items(), [(n, a.shape[:-1]) for n, a in self.base.items()], layout)))
         self.bound: dict[object, Functions] = {}
@@ -329,6 +331,10 @@ class Compiled:
             rates += list(np.broadcast_to(change.rows, values[s.name].rows.shape).flat)
         report = [n for name, shape in self.kept.items() for n in np.broadcast_to(values[name].rows, shape).flat]
         return moving, state, rates, report, labels
+
+
+def _finite(a: Array) -> bool:
+    return isfinite(a.sum()) or bool(np.isfinite(a).all())  # mostly the first, which is quicker, settles it
 
 
 def row_name(name: str, index: tuple[int, ...]) -> str:

@@ -38,8 +38,8 @@ from simulate.setups import Setup
 Array = NDArray[np.float64]
 Key = tuple[str, int | str]
 
-LANES = {euler: 64, rk4: 16}
-"""Runs in a lane: whole vectors. RK4 has three states to keep in the fastest cache, and gains from short ones (see `benchmarks/`)."""
+LANES = {euler: 32, rk4: 16}
+"""Runs in a lane: whole vectors, whose rows fit the fastest cache (32 kB, say); RK4 has three states to keep there."""
 
 _SIGNS = {"add": "+", "subtract": "-", "multiply": "*", "divide": "/", "power": "**",
           "less": "<", "less_equal": "<=", "greater": ">", "greater_equal": ">="}
@@ -101,18 +101,19 @@ project.BLOCK = 16_384  # type: ignore[attr-defined]  # what it is best given at
 def integrate(compiled: Compiled, state: Array, start: float, years: int, steps: int, step: Step) -> dict[str, Array]:
     """Integrate from `state` (rows, runs), `steps` steps a year; return kept variable -> (years + 1, [elements,] runs).
 
-    Raises ValueError for a method other than euler and rk4, and for an input that differs between runs and is no Blend.
+    Raises ValueError for a method other than euler and rk4, and for an input that is no Blend.
     """
     given, text = _prepared(compiled, start, years, steps, step)
     count = state.shape[1]
     out = np.empty((years + 1, text.reported, count))
     rows, single, table = text.numbers(compiled, given, count)
+    addresses = np.array([row.ctypes.data for row in rows], dtype=np.int64)  # one array of them all would be a copy
     # a year is reported as the step that led to it saw it: mostly, that is as the step sees it that begins there
     at = np.arange(years) * (steps * (4 if step is rk4 else 1) + 1)
     same = given.variants[at] == given.variants[at + 1]
     for known in (table, given.weights):
         same &= ((known[at] == known[at + 1]) | (np.isnan(known[at]) & np.isnan(known[at + 1]))).all(axis=1)
-    arguments = (rows, single, table, given.weights, state, given.variants, same, years, steps, out)
+    arguments = (addresses, single, table, given.weights, state, given.variants, same, years, steps, out)
     try:
         load(text.source)(*arguments)
     except (OSError, EOFError, pickle.UnpicklingError):  # machine code on disk that is damaged, or a disk without room for it
@@ -167,28 +168,27 @@ class _Given:
         active: list[list[tuple[str, tuple[int, ...], bool]]] = [[] for _ in when]
         tables = [np.empty((len(when), 0))]
         for name, function in compiled.given:
-            if isinstance(function, Blend) and any(row.shape[-1] != 1 for row in function.rows):
-                table = np.zeros((len(when), len(function.rows)))
-                shape = function.rows[0].shape[:-1]
-                for e, at in enumerate(when):
-                    weights = function.weights(*at)
-                    if weights is not None:
-                        active[e].append((name, shape, True))
-                        table[e, list(weights)] = list(weights.values())
-                for index in np.ndindex(shape):
+            if not isinstance(function, Blend):
+                raise ValueError(f"{name}: an input must be a Blend for the fused kernel")
+            shape = function.rows[0].shape[:-1] if function.rows else ()
+            wide = any(row.shape[-1] != 1 for row in function.rows)
+            table = np.zeros((len(when), len(function.rows)))
+            for e, at in enumerate(when):
+                weights = function.weights(*at)
+                if weights is not None:
+                    active[e].append((name, shape, wide))
+                    for k, weight in weights.items():
+                        table[e, k] = weight
+            for index in np.ndindex(shape):
+                if wide:
                     self.blends[row_name(name, index)] = (len(self.rows), len(self.rows) + len(function.rows))
                     self.rows += [row[index] for row in function.rows]
                     tables.append(table)
-            else:
-                values = [function(*at) for at in when]
-                if any(v is not None and v.shape[-1] != 1 for v in values):
-                    raise ValueError(f"{name}: an input that differs between runs must be a Blend for the fused kernel")
-                shape = next((v.shape[:-1] for v in values if v is not None), ())
-                array = np.stack([np.full(shape, np.nan) if v is None else v[..., 0] for v in values], axis=-1)
-                self.moving |= {row_name(name, index): array[index] for index in np.ndindex(shape)}
-                for e, value in enumerate(values):
-                    if value is not None:
-                        active[e].append((name, shape, False))
+                else:
+                    value = np.zeros(len(when))
+                    for k, row in enumerate(function.rows):
+                        value += table[:, k] * row[index][0]
+                    self.moving[row_name(name, index)] = value
         self.weights = np.ascontiguousarray(np.concatenate(tables, axis=1))
         self.kinds: list[Shapes] = [list(kind) for kind in dict.fromkeys(map(tuple, active))]
         self.variants = np.array([self.kinds.index(a) for a in active])
@@ -249,8 +249,8 @@ class _Text:
                                  *(_choice(name, len(traces)) for name in ("both", *others)),
                                  _KERNEL.replace("    STEPS", _RK4 if four_stages else _EULER)])
 
-    def numbers(self, compiled: Compiled, given: _Given, count: int) -> tuple[Array, Array, Array]:
-        """Return what the kernel reads: rows of runs (rows, count), numbers that are the same always, and (evaluations, numbers)."""
+    def numbers(self, compiled: Compiled, given: _Given, count: int) -> tuple[list[Array], Array, Array]:
+        """Return what the kernel reads: rows of `count` runs, numbers that are the same always, and (evaluations, numbers)."""
         known: dict[int, Any] = {}
 
         def value(node: Node) -> Any:
@@ -266,7 +266,8 @@ class _Text:
         when = len(given.variants)
         rows = [*(compiled.vectors[name] for name in self.leaves), *(np.broadcast_to(r, count) for r in given.rows)]
         columns = [np.broadcast_to(value(self.nodes[n]), when) for n in self.columns]
-        return (np.stack(rows) if rows else np.empty((0, count)), np.array([value(self.nodes[n]) for n in self.singles], dtype=float),
+        singles = np.array([value(self.nodes[n]) for n in self.singles], dtype=float)
+        return ([np.ascontiguousarray(row, dtype=float) for row in rows], singles,
                 np.ascontiguousarray(np.stack(columns, axis=1), dtype=float) if columns else np.empty((when, 0)))
 
     def slot(self, key: Key) -> int:
@@ -301,23 +302,29 @@ class _Text:
                 return self._number(node, ahead)
             return f"v{node.number}" if node.moving else constant(("leaf", node.name) if node.given else ("value", node.number))
 
-        for node in needed(sinks):
-            if not (node.wide and node.moving):
-                continue
+        def value(node: Node) -> str:
             if node.number in self.state:
-                value = f"buffer[{read * len(self.state) + self.state[node.number]} * LANE + i]"
-            elif node.name in self.blended:
-                value = f"buffer[{self.blended[node.name]} * LANE + i]"
-            elif node.given:
+                return f"buffer[{read * len(self.state) + self.state[node.number]} * LANE + i]"
+            if node.name in self.blended:
+                return f"buffer[{self.blended[node.name]} * LANE + i]"
+            if node.given:
                 column = self.blends[node.name][0]
                 ahead[f"w{column}"] = f"weights[e, {column}]"
-                value = f"w{column} * {constant(('row', column))}"
-            elif node.name == "divide" and node.arguments[1].wide and not node.arguments[1].moving:
-                value = f"{place(node.arguments[0])} * {constant(('reciprocal', node.arguments[1].number))}"
-            else:
-                value = _operation(node, place)
-            lines.append(f"v{node.number} = {value}{_comment(node, labels)}")
-        lines += [end.format(place(n)) for end, n in zip(ends, sinks, strict=True)]
+                return f"w{column} * {constant(('row', column))}"
+            if node.name == "divide" and node.arguments[1].wide and not node.arguments[1].moving:
+                return f"{place(node.arguments[0])} * {constant(('reciprocal', node.arguments[1].number))}"
+            return _operation(node, place)
+
+        everything = needed(sinks)
+        rows = {row: node for node in everything if (row := self.state.get(node.number)) is not None}
+        done: set[int] = set()
+        for k, (end, sink) in enumerate(zip(ends, sinks, strict=True)):
+            # each rate is used up at once, so that few numbers wait in registers; a stock is read before it is changed
+            for node in [*needed([sink]), *([rows[k]] if k in rows else [])]:
+                if node.wide and node.moving and node.number not in done:
+                    done.add(node.number)
+                    lines.append(f"v{node.number} = {value(node)}{_comment(node, labels)}")
+            lines.append(end.format(place(sink)))
         return _function(f"{name}(buffer, single, table, weights, e, a, b)", ahead, lines)
 
     def _constants(self) -> str:
@@ -393,13 +400,13 @@ from math import inf, nan, sqrt
 import numpy as np
 from numba import njit
 
-from simulate.vectormath import EXACT, choose, exp, log, maximum, minimum
+from simulate.vectormath import EXACT, choose, exp, log, maximum, minimum, row_at
 
 compiled = njit(cache=True, nogil=True, fastmath=EXACT, error_model="numpy")
 '''
 
 _KERNEL = '''@compiled
-def kernel(given, single, table, weights, state, variants, same, years, steps, out):
+def kernel(addresses, single, table, weights, state, variants, same, years, steps, out):
     count = state.shape[1]
     dt = 1.0 / steps
     buffer = np.empty(ROWS * LANE)
@@ -409,8 +416,9 @@ def kernel(given, single, table, weights, state, variants, same, years, steps, o
             for i in range(LANE):
                 buffer[row * LANE + i] = state[row, first + min(i, width - 1)]
         for row in range(GIVEN):
+            given = row_at(addresses[row])
             for i in range(LANE):
-                buffer[(FIRST + row) * LANE + i] = given[row, first + min(i, width - 1)]
+                buffer[(FIRST + row) * LANE + i] = given[first + min(i, width - 1)]
         constants(buffer, single)
         e = 0
         for year in range(years + 1):

@@ -130,6 +130,8 @@ class Setup:
 
     def paths(self, parameters: Mapping[str, Array]) -> dict[str, TimeFunction]:
         """Return the imposed paths' functions of time; None outside their years."""
+        if not self.path_points:
+            return {}
         known = dict(parameters)
         for e in self.model.constants:
             known[e.name] = np.atleast_1d(e.function(*(known[a] for a in e.arguments)))

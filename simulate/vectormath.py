@@ -41,6 +41,13 @@ def _choose(typing_context: Any, condition: Any, a: Any, b: Any) -> Any:
 
 bits_of = _bitcast(types.float64, types.int64, ir.IntType(64))  # of a double, as an integer
 double_of = _bitcast(types.int64, types.float64, ir.DoubleType())  # whose bits these are
+def _row_at(typing_context: Any, address: Any) -> Any:
+    pointer: Any = types.CPointer
+    return (pointer(types.float64)(types.int64),
+            lambda context, builder, signature, arguments: builder.inttoptr(arguments[0], ir.DoubleType().as_pointer()))
+
+
+row_at: Any = intrinsic(_row_at)  # numbers that begin at an address
 choose: Any = intrinsic(_choose)  # the second where the first holds, else the third; without a branch
 
 

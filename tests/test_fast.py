@@ -1,5 +1,6 @@
 """The fused kernel against NumPy: the text it is made of for every scenario, the machine code for one of every kind."""
 
+import ctypes
 import dataclasses
 import functools
 import json
@@ -73,6 +74,7 @@ def interpreted(source):
     body = re.sub(r"^(from|import|compiled =).*$", "", source, flags=re.M)
     with np.errstate(all="ignore"):
         space = {"np": np, "compiled": lambda f: f, "choose": lambda c, a, b: a if c else b, "exp": np.exp, "log": np.log,
+                 "row_at": lambda address: np.ctypeslib.as_array(ctypes.cast(int(address), ctypes.POINTER(ctypes.c_double)), (10_000,)),
                  "minimum": np.minimum, "maximum": np.maximum, "inf": math.inf, "nan": math.nan, "sqrt": np.sqrt}
         exec(re.sub(r"LANE = \d+", "LANE = 2", body), space)
     return space["kernel"]
