@@ -464,4 +464,5 @@ def _value(p: Parameter) -> str:
         return f"base-year {p.indicator}"
     shown = ", ".join(f"{k}: {v:g}" for k, v in p.default.items()) if isinstance(p.default, Mapping) else f"{p.default:g}"
     priors = p.prior if isinstance(p.prior, Mapping) else {"": p.prior} if p.prior else {}
-    return shown + "".join(f"; {k + ': ' if k else ''}{v}" for k, v in priors.items())
+    bounds = "; admissible {:g} to {:g}".format(*p.bounds) if np.isfinite(p.bounds[1]) else ""
+    return shown + "".join(f"; {k + ': ' if k else ''}{v}" for k, v in priors.items()) + bounds

@@ -190,14 +190,15 @@ def _range(p: Parameter) -> str:
 def _parameters(model: Model) -> list[str]:
     def row(p: Parameter) -> str:
         prior = "; ".join((f"{'others' if k == '*' else k}: " if k else "") + str(d) for k, d in _priors(p).items()) or "-"
-        cells = (f"`{p.name}`" + (f" ({p.over})" if p.over else ""), p.unit, p.documentation, _default(p), prior, _range(p), p.source)
+        name = f"`{p.name}`" + (f" ({p.over})" if p.over else "")
+        cells = (name, p.unit, p.documentation, _default(p), prior, _range(p), "{:g} to {:g}".format(*p.bounds), p.source)
         return f"| {' | '.join(cells)} |"
 
-    head = ["| parameter | unit | what it is | default | prior | range | source |", "|---|---|---|---|---|---|---|"]
+    head = ["| parameter | unit | what it is | default | prior | range | admissible | source |", "|---|---|---|---|---|---|---|---|"]
     supplied = [p for p in model.parameters if p.default is None or p.indicator]
     own = [p for p in model.parameters if p not in supplied]
     return ["## Parameters", "", "A scenario or a region's data may replace any of them. \"Judgement\" is a source, and said to be one. "
-            "The range is the prior's support.", "", *head, *map(row, own), "",
+            "The range is the prior's support; what is admissible, a scenario may set.", "", *head, *map(row, own), "",
             "### Supplied by the region's data", "", *head, *map(row, supplied), ""]
 
 

@@ -506,7 +506,7 @@ def test_describe_kinds() -> None:
     assert rows()["rd_matured"]["equation"] == "rd_in_progress / rd_lag"
     assert rows()["policy_talent"]["equation"] == "lever_talent * funding"
     assert rows()["gdp_base"]["equation"] == "base-year gdp"
-    assert rows()["rd_lag"]["equation"] == "2; triangular [1, 2, 3]"
+    assert rows()["rd_lag"]["equation"] == "2; triangular [1, 2, 3]; admissible 0.25 to 20"
 
 
 def test_formulas_are_the_functions() -> None:
