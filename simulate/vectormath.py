@@ -2,7 +2,7 @@
 
 Recent numba calls the C library for exp and log, once a number, which keeps a loop from being vectorised. What is written
 here has neither calls nor branches. Infinities, zeros and NaN come out as in NumPy (numbers below 5e-308 count as zero). Errors
-are of about one unit in the last place, of eˣ also 3e-17·|x|. The polynomials interpolate at Chebyshev nodes:
+stay below 5e-16 relative, of eˣ also 4e-17·|x|. The polynomials interpolate at Chebyshev nodes:
 2(eʳ-1-r)/r² for |r| <= ln 2 / 2, degree 9, and (2·atanh(s)/s-2)/s² in s², degree 6; both are exact to 2e-17.
 """
 
@@ -22,7 +22,7 @@ INF, NAN = float("inf"), float("nan")
 MAGIC = 6755399441055744.0  # 1.5·2^52: adding it rounds to an integer, which then stands in the lowest bits
 MAGIC_BITS = 0x4338000000000000
 LOG2E = 1.4426950408889634
-LN2, LN2_HIGH, LN2_LOW = 0.6931471805599453, 0.6931471803691238, 1.9082149292705877e-10  # HIGH ends in 21 zero bits: n·HIGH is exact
+LN2 = 0.6931471805599453
 SMALLEST_NORMAL = 2.2250738585072014e-308
 ROOT_HALF_BITS = 0x3FE6A09E667F3BCD  # of sqrt(1/2)
 
@@ -90,8 +90,6 @@ def log(x: float) -> Any:
     z2 = z * z
     low = (0.666666666666667 + 0.39999999999899444 * z) + (0.2857142862600327 + 0.22222211130259878 * z) * z2
     high = (0.18182889455674947 + 0.15331710618210773 * z) + 0.14616585424888623 * z2
-    p = low + high * (z2 * z2)
-    half = 0.5 * f * f
-    result = k * LN2_HIGH - ((half - (s * (half + z * p) + k * LN2_LOW)) - f)
+    result = k * LN2 + s * (2.0 + (low + high * (z2 * z2)) * z)
     result = choose(x < INF, result, x)
     return choose(x < SMALLEST_NORMAL, choose(x < 0.0, NAN, -INF), result)
