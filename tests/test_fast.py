@@ -35,9 +35,10 @@ NATIVE = SCENARIOS if os.environ.get("SIMULATE_PEERS") else ["thz-measures-2025"
 
 
 @pytest.fixture(autouse=True)
-def cache(monkeypatch, request):
-    """Machine code is kept beside pytest's own cache, not in the user's."""
-    monkeypatch.setenv("SIMULATE_CACHE", str(request.config.cache.mkdir("kernels")))
+def cache(monkeypatch, request, tmp_path_factory):
+    """Machine code is kept beside pytest's own cache, where it has one, not in the user's."""
+    kept = getattr(request.config, "cache", None)
+    monkeypatch.setenv("SIMULATE_CACHE", str(kept.mkdir("kernels") if kept else tmp_path_factory.getbasetemp() / "kernels"))
 
 
 @pytest.fixture(scope="module")
